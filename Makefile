@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+# gentap: `make help` lists the targets.
+
+VERSION	:= 0.1.0
+PREFIX	?= /usr/local
+DESTDIR	?=
+BUILD	?= build
+CC	?= gcc
+CLANG	?= clang
+BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
+COMMIT	:= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+
+PACKAGES := libbpf libcurl libcjson sqlite3 zlib libelf libcrypto capstone yaml-0.1
+
+CFLAGS	?= -O2 -g
+WARN	:= -Wall -Wextra -Werror
+HARDEN	:= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fstack-clash-protection -fcf-protection -fPIE
+SAN	?=
+ifneq ($(SAN),)
+HARDEN	:= -fPIE
+CFLAGS	:= -O1 -g -fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+# Only what needs the installed libraries asks pkg-config, so that `make deps` runs before they are there.
+pkg	= $(shell pkg-config $(1) $(2) 2>/dev/null)
+CPPFLAGS += -D_GNU_SOURCE -Iuserspace -I. -I$(BUILD)
+ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(call pkg,--cflags,$(PACKAGES)) -MMD -MP
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+ifneq ($(SAN),)
+ALL_LDFLAGS = -pie -fsanitize=$(SAN) $(LDFLAGS)
+endif
+LIBS	= $(call pkg,--libs,$(PACKAGES)) -lm -pthread
+
+# --- the program -------------------------------------------------------------
+# Layers in link order, upper first; tests of a layer link it and those below.
+LAYERS	:= export llm conn wire base
+objects	= $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+layer_lib = $(BUILD)/lib$(1).a
+LAYER_LIBS := $(foreach l,$(LAYERS),$(call layer_lib,$(l)))
+
+.DEFAULT_GOAL := all
+.PHONY: all
+all: $(BUILD)/gentap
+
+define layer_rule
+$(call layer_lib,$(1)): $$(call objects,userspace/$(1))
+	@rm -f $$@
+	@$$(AR) rcs $$@ $$^
+endef
+$(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
+
+$(BUILD)/libpipeline.a: $(BUILD)/userspace/pipeline.o
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(BUILD)/libloader.a: $(call objects,loader)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(BUILD)/gentap: $(call objects,userspace/cli) $(BUILD)/libloader.a $(BUILD)/libpipeline.a $(LAYER_LIBS)
+	@echo "  LINK    $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/userspace/cli/%.o: CPPFLAGS += -DGENTAP_VERSION='"$(VERSION)"' -DGENTAP_COMMIT='"$(COMMIT)"'
+$(BUILD)/userspace/export/%.o: CPPFLAGS += -DGENTAP_VERSION='"$(VERSION)"'
+
+# --- BPF ---------------------------------------------------------------------
+BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wno-unused-parameter -I. \
+	-idirafter /usr/include/$(shell $(CC) -dumpmachine)
+BPF_OBJECTS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	@echo "  BPF     $<"
+	@$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/bpf/gentap.linked.o: $(BPF_OBJECTS)
+	@$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/bpf/gentap.skel.h: $(BUILD)/bpf/gentap.linked.o
+	@$(BPFTOOL) gen skeleton $< name gentap_bpf > $@.tmp && mv $@.tmp $@
+
+# The skeleton must be there before the first compile of who includes it; after
+# that the dependency files know.
+$(call objects,loader): | $(BUILD)/bpf/gentap.skel.h
+
+# --- tests -------------------------------------------------------------------
+UNIT_SOURCES := $(wildcard tests/unit/*/test_*.c)
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(UNIT_SOURCES))
+below	= $(if $(filter $(1),pipeline),$(BUILD)/libpipeline.a $(LAYER_LIBS),$(if $(filter $(1),loader),$(BUILD)/libloader.a $(LAYER_LIBS),$(if $(filter $(1),cli),$(filter-out %/main.o,$(call objects,userspace/cli)) $(BUILD)/libloader.a $(BUILD)/libpipeline.a $(LAYER_LIBS),$(foreach l,$(shell echo $(LAYERS) | tr ' ' '\n' | sed -n '/^$(1)$$/,$$p'),$(call layer_lib,$(l))))))
+
+define unit_rule
+$(BUILD)/$(1): $(BUILD)/$(1).o $(call below,$(notdir $(patsubst %/,%,$(dir $(1)))))
+	@echo "  LINK    $$@"
+	@$$(CC) -no-pie $(if $(SAN),-fsanitize=$(SAN)) -o $$@ $$^ $$(LIBS) -lcriterion
+endef
+$(foreach t,$(patsubst %.c,%,$(UNIT_SOURCES)),$(eval $(call unit_rule,$(t))))
+
+.PHONY: unit-tests
+unit-tests: $(UNIT_TESTS)
+
+# --- everything else ---------------------------------------------------------
+-include targets.mk
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

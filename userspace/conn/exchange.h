@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One HTTP request and its response (RFC 9110), as seen from one process, with
+ * the kernel's times of every phase. Owns its heads and bodies.
+ */
+#ifndef GENTAP_CONN_EXCHANGE_H
+#define GENTAP_CONN_EXCHANGE_H
+
+#include "base/buf.h"
+#include "base/loss.h"
+#include "wire/http1.h"
+#include "wire/inflate.h"
+#include "wire/sse.h"
+
+struct conn;
+
+enum role {
+	ROLE_CLIENT,	/* the process sent the request */
+	ROLE_SERVER,	/* the process answers it */
+};
+
+/* How an exchange ended. */
+enum exchange_end {
+	END_COMPLETE,		/* both messages whole */
+	END_CUT_BY_CLIENT,
+	END_CUT_BY_SERVER,
+	END_LOST,		/* bytes were lost and with them the framing */
+	END_DETACHED,		/* gentap stopped watching */
+	END_TARGET_EXITED,
+};
+
+/* Request or response. */
+struct message {
+	struct buf head_text;		/* owned; head's slices point into it */
+	struct http1_head head;
+	bool has_head;
+	bool is_whole;			/* its end was seen, by its own framing */
+	struct buf body;		/* content-decoded; kept only if the exchange is wanted,
+					 * and not for a response that is_sse */
+	uint64_t body_wire_bytes;	/* body as framed on the wire, before content decoding */
+	uint64_t lost_bytes;		/* of those, not captured */
+	uint64_t first_ns;		/* first byte; 0 while none */
+	uint64_t head_ns;		/* last byte of the head */
+	uint64_t last_ns;		/* last byte so far */
+	enum coding coding;
+	struct inflater *inflater;
+};
+
+struct exchange {
+	const struct conn *conn;
+	uint64_t number;		/* on its connection, from 1 */
+	enum role role;
+	struct message request;
+	struct message response;	/* the final one; interim responses leave only interim_ns */
+	uint64_t interim_ns;		/* last 1xx response */
+	bool is_wanted;			/* what exchange_ops.begin said */
+	bool is_sse;			/* response is text/event-stream */
+	struct sse_reader sse;
+	enum exchange_end end;		/* valid in exchange_ops.end */
+	loss_set marks;			/* what befell it; enum loss bits */
+	uint32_t kernel_flags;		/* enum gt_event_flags: why the kernel lost bytes of it */
+	void *user;			/* of exchange_ops' owner */
+	struct exchange *next;		/* on its connection, oldest first */
+};
+
+/* Who makes sense of exchanges. Any call may set exchange->user and add marks. */
+struct exchange_ops {
+	/* The request's head is in. True: keep the bodies. */
+	bool (*begin)(void *ctx, struct exchange *exchange);
+	/* The request is whole (bodies in place). Only if wanted. */
+	void (*request)(void *ctx, struct exchange *exchange);
+	/* One server-sent event of the response; @time_ns is of the bytes that
+	 * completed it. Only if wanted. */
+	void (*sse)(void *ctx, struct exchange *exchange, uint64_t time_ns,
+		    const struct sse_event *event);
+	/* It is over, as exchange->end says; freed after this. For every exchange
+	 * that began, wanted or not, exactly once. */
+	void (*end)(void *ctx, struct exchange *exchange, uint64_t time_ns);
+};
+
+#endif

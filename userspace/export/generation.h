@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A finished call as the JSON line of the command line's contract. That line is
+ * the one form in which a generation is stored, printed and sent.
+ */
+#ifndef GENTAP_EXPORT_GENERATION_H
+#define GENTAP_EXPORT_GENERATION_H
+
+#include "conn/conn.h"
+#include "llm/dialect.h"
+
+enum content { CONTENT_FULL, CONTENT_METADATA };
+
+struct generation_options {
+	enum content content;
+	uint64_t realtime_offset_ns;	/* CLOCK_REALTIME minus CLOCK_MONOTONIC */
+	char boot_id[37];		/* seed of ids; NUL-terminated */
+	const char *environment;	/* NULL when unset, as the next two; borrowed */
+	const char *release;
+	const char *version;
+};
+
+/* 32 and 16 lower-case hex digits and a NUL: of SHA-256 of boot id, connection
+ * and exchange number (Langfuse's seed rule). */
+void generation_ids(const struct generation_options *options, const struct conn *conn,
+		    uint64_t exchange, char ret_trace_id[33], char ret_id[17]);
+
+/* Appends one line, without its line end, to @ret. The call must be finished;
+ * @exchange gives HTTP facts, connection and marks. 0 or -errno (-ENOBUFS: over
+ * @ret's maximum, -ENOMEM). */
+int generation_line(const struct generation_options *options, const struct call *call,
+		    const struct exchange *exchange, struct buf *ret);
+
+#endif

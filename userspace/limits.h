@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every maximum of the collector, in one place. Bytes unless the name says
+ * otherwise. Reaching one is counted and marks the generation concerned; it is
+ * never an error of the program.
+ */
+#ifndef GENTAP_LIMITS_H
+#define GENTAP_LIMITS_H
+
+#define KiB 1024ull
+#define MiB (1024ull * KiB)
+
+/* kernel */
+#define LIMIT_RING			(4 * MiB)	/* power of two */
+#define LIMIT_CONTROL_RING		(256 * KiB)	/* power of two */
+#define LIMIT_TARGETS			16384		/* processes */
+#define LIMIT_KERNEL_CONNS		65536		/* of each kind, TLS and socket */
+
+/* wire */
+#define LIMIT_HTTP_HEAD			(64 * KiB)
+#define LIMIT_HTTP_HEADERS		256		/* fields of one head */
+#define LIMIT_CHUNK_LINE		(4 * KiB)
+#define LIMIT_SSE_EVENT			(4 * MiB)
+#define LIMIT_INFLATE_RATIO		1024		/* decoded : encoded, beyond the first MiB */
+
+/* conn */
+#define LIMIT_CONNS			65536		/* live connections */
+#define LIMIT_PIPELINED			64		/* requests waiting on one connection */
+#define LIMIT_BODY			(4 * MiB)	/* decoded body kept of one message */
+#define LIMIT_BODIES			(256 * MiB)	/* the same, of all connections together */
+#define LIMIT_IDLE_NS			(600ull * 1000000000ull) /* then an idle connection is forgotten */
+
+/* llm */
+#define LIMIT_JSON_DEPTH		512		/* nested arrays and objects */
+#define LIMIT_CHOICES			128
+#define LIMIT_TOOL_CALLS		128		/* of one choice */
+#define LIMIT_CHUNK_TIMES		65536		/* gaps kept for ITL percentiles of one call */
+#define LIMIT_CONTENT			(256 * KiB)	/* default of --max-content */
+#define LIMIT_CONTENT_MAX		(4 * MiB)	/* highest --max-content */
+#define LIMIT_ERROR_TEXT		(2 * KiB)
+
+/* export */
+#define LIMIT_QUEUE			(64 * MiB)	/* generations between pipeline and exporter */
+#define LIMIT_BATCH_GENERATIONS		512
+#define LIMIT_BATCH			(4 * MiB)	/* one request to Langfuse, before gzip */
+#define LIMIT_STORE			(1024 * MiB)	/* then the oldest that were sent go */
+
+#endif
