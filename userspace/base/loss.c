@@ -5,7 +5,7 @@
 
 static const struct {
 	const char *name;
-	_Bool is_loss;
+	bool is_loss;
 	const char *help;
 } table[LOSS_COUNT] = {
 #define X(name, text, is_loss, help) { text, is_loss, help },
@@ -25,7 +25,7 @@ const char *loss_help(enum loss loss)
 	return table[loss].help;
 }
 
-_Bool loss_is_loss(enum loss loss)
+bool loss_is_loss(enum loss loss)
 {
 	assert(loss < LOSS_COUNT);
 	return table[loss].is_loss;

@@ -8,6 +8,7 @@
 #ifndef GENTAP_BASE_LOSS_H
 #define GENTAP_BASE_LOSS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* X(NAME, "name", is_loss, "help"): is_loss false is a mark, not a loss (it
@@ -59,6 +60,6 @@ typedef uint64_t loss_set;
 const char *loss_name(enum loss loss);
 const char *loss_help(enum loss loss);
 /* Whether it counts as lost data (--strict), or is only a mark. */
-_Bool loss_is_loss(enum loss loss);
+bool loss_is_loss(enum loss loss);
 
 #endif
