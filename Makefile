@@ -71,7 +71,9 @@ $(BUILD)/userspace/export/%.o: CPPFLAGS += -DGENTAP_VERSION='"$(VERSION)"'
 # --- BPF ---------------------------------------------------------------------
 BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wno-unused-parameter -I. \
 	-idirafter /usr/include/$(shell $(CC) -dumpmachine)
-BPF_OBJECTS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+# state.bpf.c defines the shared maps: libbpf 1.1's linker wants it before its users.
+BPF_SOURCES := bpf/state.bpf.c $(filter-out bpf/state.bpf.c,$(wildcard bpf/*.bpf.c))
+BPF_OBJECTS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(BPF_SOURCES))
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)

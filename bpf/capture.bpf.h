@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What every capturing program shares: the maps, the losses, and the way of
+ * moved bytes into the ring.
+ *
+ * A connection is counted from its first move and captured from the first move
+ * that begins like an HTTP message. Until then, and after user space has said
+ * that it wants no more, a move costs one map lookup and an addition.
+ *
+ *   UNKNOWN --message start--> HTTP --user space: drop--> IGNORED
+ *      |                                                     ^
+ *      +--TLS record, HTTP/2, or born and not HTTP-----------+
+ */
+#ifndef GENTAP_CAPTURE_BPF_H
+#define GENTAP_CAPTURE_BPF_H
+
+#include "bpf/kernel.h"
+#include "bpf/gentap.h"
+
+struct targets_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);	/* set to LIMIT_TARGETS by the loader */
+	__type(key, __u32);
+	__type(value, struct gt_target);
+};
+struct conns_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);	/* set to LIMIT_KERNEL_CONNS by the loader */
+	__type(key, struct gt_conn_key);
+	__type(value, struct gt_conn);
+};
+struct ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);	/* set by the loader, too */
+};
+
+extern struct targets_map targets SEC(".maps");
+extern struct conns_map tls_conns SEC(".maps");
+extern struct conns_map sockets SEC(".maps");
+extern struct ring_map ring SEC(".maps");
+extern struct ring_map control_ring SEC(".maps");
+
+extern __u64 losses[GT_LOSS_COUNT];
+extern __u64 conns_made;
+extern __u32 is_parked;		/* the reader sleeps until woken */
+
+/* Set by the loader before loading. */
+extern const volatile __u64 conn_id_base;
+extern const volatile __u32 self_pid;
+extern const volatile __u32 wake_at_bytes; /* unread bytes that wake the reader early */
+
+/* Bits of gt_conn.flags that stay in the kernel. */
+enum {
+	CONN_ANNOUNCED	= 1 << 30, /* user space knows it: OPEN or NAME was sent */
+	CONN_SHUT	= 1 << 29, /* this side's end was sent */
+	CONN_LOSSES	= GT_FLAG_RING_FULL | GT_FLAG_UNREADABLE | GT_FLAG_CALL_LIMIT | GT_FLAG_SENDFILE,
+};
+
+static __always_inline void lost(enum gt_loss loss)
+{
+	if (loss < GT_LOSS_COUNT)
+		__sync_fetch_and_add(&losses[loss], 1);
+}
+
+/* The ring's wake-up: none per record. The reader drains on a timer; a parked
+ * reader is woken, and one that lets large records pile up. */
+static __always_inline __u64 wake_flags(__u64 size)
+{
+	if (is_parked)
+		return BPF_RB_FORCE_WAKEUP;
+	if (size > 1024 && bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_at_bytes)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void fill_event(struct gt_event *ev, __u64 time_ns, __u64 conn_id,
+				       __u16 type, __u32 flags)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+
+	ev->time_ns = time_ns;
+	ev->conn_id = conn_id;
+	ev->pid = pid_tgid >> 32;
+	ev->tid = pid_tgid;
+	ev->type = type;
+	ev->flags = flags;
+	ev->_pad = 0;
+}
+
+/* One move of bytes between a process and a connection, and how far it got. */
+struct move {
+	struct gt_conn *conn;
+	__u64 time_ns;
+	__u64 offset;		/* of the next byte */
+	__u64 base, left;	/* rest of the current segment */
+	__u64 iov;		/* user's struct iovec that follow */
+	__u64 segments;		/* how many of them */
+	__u64 total;		/* bytes still to account for */
+	__u64 budget;		/* bytes that may still be captured */
+	__u32 direction;
+	__u32 flags;		/* enum gt_event_flags of all its events */
+};
+
+/* Reserves one size class, so that the copy goes straight into the ring. The
+ * 64-bit clamp with a barrier is what the verifier can follow with clang 14. */
+#define EMIT_CLASS(move, want, size) do {						\
+	struct gt_data_event *ev = bpf_ringbuf_reserve(&ring, sizeof(*ev) + (size), 0);	\
+	__u64 n = (want);								\
+											\
+	if (!ev)									\
+		goto full;								\
+	fill_event(&ev->event, (move)->time_ns, (move)->conn->id, GT_EVENT_DATA,	\
+		   (move)->flags | ((move)->conn->flags & CONN_LOSSES));		\
+	(move)->conn->flags &= ~CONN_LOSSES;						\
+	ev->offset = (move)->offset;							\
+	ev->direction = (move)->direction;						\
+	ev->len = n;									\
+	ev->captured_len = n;								\
+	ev->_pad = 0;									\
+	asm volatile("" : "+r"(n));							\
+	if (n > (size))									\
+		n = (size);								\
+	if (n && bpf_probe_read_user(ev->bytes, n, (void *)(move)->base)) {		\
+		ev->captured_len = 0;							\
+		ev->event.flags |= GT_FLAG_UNREADABLE;					\
+		lost(GT_LOSS_UNREADABLE);						\
+	}										\
+	bpf_ringbuf_submit(ev, wake_flags(size));					\
+} while (0)
+
+/* One record of at most GT_CHUNK_BYTES from the current segment. */
+static __noinline int emit(struct move *move, __u64 want)
+{
+	if (want <= 256)
+		EMIT_CLASS(move, want, 256);
+	else if (want <= 1024)
+		EMIT_CLASS(move, want, 1024);
+	else if (want <= 4096)
+		EMIT_CLASS(move, want, 4096);
+	else
+		EMIT_CLASS(move, want, GT_CHUNK_BYTES);
+	return 0;
+full:
+	lost(GT_LOSS_RING_FULL);
+	move->conn->flags |= GT_FLAG_RING_FULL;
+	return 1;
+}
+
+/* A record without bytes: @len of them passed uncaptured, for the reason in @flag. */
+static __always_inline void emit_gap(struct move *move, __u64 len, __u32 flag)
+{
+	struct gt_data_event *ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+
+	if (!ev) {
+		lost(GT_LOSS_RING_FULL);
+		move->conn->flags |= GT_FLAG_RING_FULL | flag;
+		return;
+	}
+	fill_event(&ev->event, move->time_ns, move->conn->id, GT_EVENT_DATA,
+		   move->flags | flag | (move->conn->flags & CONN_LOSSES));
+	move->conn->flags &= ~CONN_LOSSES;
+	ev->offset = move->offset;
+	ev->direction = move->direction;
+	ev->len = len > 0xffffffff ? 0xffffffff : len;
+	ev->captured_len = 0;
+	ev->_pad = 0;
+	bpf_ringbuf_submit(ev, wake_flags(0));
+}
+
+struct user_iovec {
+	__u64 base, len;
+};
+
+static __always_inline bool next_segment(struct move *move)
+{
+	struct user_iovec segment;
+
+	if (!move->segments || bpf_probe_read_user(&segment, sizeof(segment), (void *)move->iov))
+		return false;
+	move->iov += sizeof(segment);
+	move->segments--;
+	move->base = segment.base;
+	move->left = segment.len;
+	return true;
+}
+
+/* bpf_loop callback: one record or one more segment. 1 ends the loop. */
+static long move_step(__u32 step, struct move *move)
+{
+	__u64 want;
+
+	if (!move->total || !move->budget)
+		return 1;
+	if (!move->left)
+		return next_segment(move) ? 0 : 1;
+	want = move->left;
+	if (want > move->total)
+		want = move->total;
+	if (want > GT_CHUNK_BYTES)
+		want = GT_CHUNK_BYTES;
+	if (want > move->budget)
+		want = move->budget;
+	emit(move, want);
+	move->base += want;
+	move->left -= want;
+	move->offset += want;
+	move->total -= want;
+	move->budget -= want;
+	return 0;
+}
+
+/* Steps: the chunks of a full budget, and as many segments again. */
+#define MOVE_STEPS (2 * GT_CALL_BYTES / GT_CHUNK_BYTES + 128)
+
+static __always_inline void move_bytes(struct move *move)
+{
+	if (move->left >= move->total && move->total <= GT_CHUNK_BYTES) {
+		emit(move, move->total);
+		return;
+	}
+	bpf_loop(MOVE_STEPS, move_step, move, 0);
+	if (!move->total)
+		return;
+	if (!move->budget) {
+		lost(GT_LOSS_CALL_LIMIT);
+		emit_gap(move, move->total, GT_FLAG_CALL_LIMIT);
+	} else {
+		lost(GT_LOSS_IOVEC_LIMIT);
+		emit_gap(move, move->total, GT_FLAG_CALL_LIMIT);
+	}
+}
+
+/* --- what do these bytes begin? ------------------------------------------- */
+
+enum beginning { BEGINS_NOTHING, BEGINS_MESSAGE, BEGINS_HTTP2, BEGINS_TLS };
+
+#define WORD(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
+
+/* Methods of RFC 9110 and PATCH, by their first four bytes. User space looks
+ * closer; here a wrong yes costs a few records, a wrong no costs a call. */
+static __always_inline enum beginning beginning_of(__u32 word, __u64 len)
+{
+	__u32 mask = len >= 4 ? 0xffffffff : (1u << (len * 8)) - 1;
+
+#define BEGINS(a, b, c, d) (word == (WORD(a, b, c, d) & mask))
+	if (BEGINS('P', 'R', 'I', ' ') && len >= 4)
+		return BEGINS_HTTP2;
+	if (BEGINS('P', 'O', 'S', 'T') || BEGINS('H', 'T', 'T', 'P') || BEGINS('G', 'E', 'T', ' ') ||
+	    BEGINS('P', 'U', 'T', ' ') || BEGINS('H', 'E', 'A', 'D') || BEGINS('P', 'A', 'T', 'C') ||
+	    BEGINS('D', 'E', 'L', 'E') || BEGINS('O', 'P', 'T', 'I') || BEGINS('C', 'O', 'N', 'N') ||
+	    BEGINS('T', 'R', 'A', 'C'))
+		return BEGINS_MESSAGE;
+#undef BEGINS
+	/* Content type 20..23, version 3.0..3.4 (RFC 8446 section 5.1). */
+	if (len >= 3 && (word & 0xff) >= 20 && (word & 0xff) <= 23 &&
+	    (word >> 8 & 0xff) == 3 && (word >> 16 & 0xff) <= 4)
+		return BEGINS_TLS;
+	return BEGINS_NOTHING;
+}
+
+static __always_inline __u32 first_word(const struct move *move)
+{
+	__u64 len = move->left < move->total ? move->left : move->total;
+	__u32 word = 0;
+
+	if (len >= 4)
+		len = 4;
+	asm volatile("" : "+r"(len));
+	if (len > 4)
+		len = 4;
+	bpf_probe_read_user(&word, len, (void *)move->base);
+	return word;
+}
+
+static __always_inline __u64 new_conn_id(void)
+{
+	return conn_id_base + __sync_fetch_and_add(&conns_made, 1);
+}
+
+static __always_inline void leader_comm(char *ret)
+{
+	struct task_struct *leader = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader);
+
+	BPF_CORE_READ_STR_INTO(ret, leader, comm);
+}
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Plaintext at TLS libraries with OpenSSL's API (BoringSSL and LibreSSL too).
+ *
+ * A connection is (process, SSL *, birth): asyncio, uvloop and Node encrypt into
+ * memory BIOs, so there is no file descriptor behind the SSL *. Bytes are taken
+ * when the function returns, when it is known how many moved: a retried or
+ * partial write must not be counted twice. A write keeps its entry's time.
+ *
+ * The link's cookie is the enum tls_op of the site. Reads and writes sit on one
+ * session link where the kernel has it (6.13), else on an entry and a return
+ * link; the rest needs the entry only. Probes are scoped to one process by
+ * their links, so there is no filter here.
+ */
+#include "bpf/capture.bpf.h"
+#include "loader/tls_op.h"
+
+/* SSL_ctrl's command for SSL_set_tlsext_host_name (openssl/tls1.h). */
+#define SSL_CTRL_SET_TLSEXT_HOSTNAME 55
+
+struct tls_call {
+	__u64 ssl, buf, done;
+	__u64 time_ns;		/* 0: no call under way */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tls_call);
+} tls_calls SEC(".maps");
+
+extern bool bpf_session_is_return(void) __ksym __weak;
+
+static __always_inline struct gt_conn *find_conn(__u64 ssl)
+{
+	struct gt_conn_key key = { .key = ssl, .pid = bpf_get_current_pid_tgid() >> 32 };
+
+	return bpf_map_lookup_elem(&tls_conns, &key);
+}
+
+static __noinline struct gt_conn *make_conn(__u64 ssl)
+{
+	struct gt_conn_key key = { .key = ssl, .pid = bpf_get_current_pid_tgid() >> 32 };
+	struct gt_conn conn = {};
+
+	conn.id = new_conn_id();
+	if (bpf_map_update_elem(&tls_conns, &key, &conn, BPF_NOEXIST))
+		lost(GT_LOSS_CONNS_FULL);
+	return bpf_map_lookup_elem(&tls_conns, &key);
+}
+
+static __noinline void announce(struct gt_conn *conn, __u64 ssl, __u64 time_ns, __u32 flags)
+{
+	struct gt_open_event *ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+
+	if (!ev) {
+		lost(GT_LOSS_RING_FULL);
+		conn->flags |= GT_FLAG_RING_FULL;
+		return;
+	}
+	__builtin_memset(ev, 0, sizeof(*ev));
+	fill_event(&ev->event, time_ns, conn->id, GT_EVENT_OPEN, flags | GT_FLAG_TLS);
+	ev->key = ssl;
+	leader_comm(ev->comm);
+	bpf_ringbuf_submit(ev, wake_flags(0));
+	conn->flags |= CONN_ANNOUNCED;
+}
+
+/* Decides from the first bytes of a move; true when it is to be captured. */
+static __noinline bool recognise(struct move *move, __u64 ssl)
+{
+	switch (beginning_of(first_word(move), move->total)) {
+	case BEGINS_MESSAGE:
+		move->conn->state = GT_CONN_HTTP;
+		announce(move->conn, ssl, move->time_ns, 0);
+		return true;
+	case BEGINS_HTTP2:
+		move->conn->state = GT_CONN_IGNORED;
+		announce(move->conn, ssl, move->time_ns, GT_FLAG_HTTP2);
+		return false;
+	default:
+		/* Perhaps joined in the middle of a body: look at the next move. */
+		return false;
+	}
+}
+
+static __always_inline void tls_moved(__u64 ssl, __u64 buf, __u64 len, __u32 direction, __u64 time_ns)
+{
+	struct gt_conn *conn = find_conn(ssl);
+	struct move move = {};
+
+	if (!conn)
+		conn = make_conn(ssl);
+	if (!conn)
+		return;
+	move.conn = conn;
+	move.time_ns = time_ns;
+	move.base = buf;
+	move.left = move.total = len;
+	move.budget = GT_CALL_BYTES;
+	move.direction = direction & 1;
+	move.flags = GT_FLAG_TLS;
+	move.offset = conn->offset[move.direction];
+	conn->offset[move.direction] += len;
+	if (conn->state == GT_CONN_IGNORED)
+		return;
+	if (conn->state == GT_CONN_UNKNOWN && !recognise(&move, ssl))
+		return;
+	move_bytes(&move);
+}
+
+static __always_inline void send_end(struct gt_conn *conn, __u16 type, __u32 direction)
+{
+	struct gt_end_event *ev;
+
+	if (!(conn->flags & CONN_ANNOUNCED))
+		return;
+	ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+	if (!ev) {
+		lost(GT_LOSS_RING_FULL);
+		return;
+	}
+	fill_event(&ev->event, bpf_ktime_get_ns(), conn->id, type,
+		   GT_FLAG_TLS | (conn->flags & CONN_LOSSES));
+	ev->offset[GT_READ] = conn->offset[GT_READ];
+	ev->offset[GT_WRITE] = conn->offset[GT_WRITE];
+	ev->direction = direction;
+	ev->_pad = 0;
+	bpf_ringbuf_submit(ev, wake_flags(0));
+}
+
+static __always_inline int enter(struct pt_regs *ctx)
+{
+	struct tls_call *call = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0,
+						     BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!call) {
+		lost(GT_LOSS_STATE);
+		return 0;
+	}
+	call->ssl = PT_REGS_PARM1(ctx);
+	call->buf = PT_REGS_PARM2(ctx);
+	call->done = PT_REGS_PARM4(ctx);
+	call->time_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* How many bytes the call moved, by its convention; 0 none. */
+static __always_inline __u64 moved_bytes(__u64 op, int result, __u64 done)
+{
+	__u64 len = 0;
+
+	if (result <= 0)
+		return 0;
+	if (op == TLS_READ || op == TLS_WRITE)
+		return result;
+	bpf_probe_read_user(&len, sizeof(len), (void *)done);
+	return len;
+}
+
+static __always_inline int leave(struct pt_regs *ctx)
+{
+	struct tls_call *call = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0, 0);
+	__u64 op = bpf_get_attach_cookie(ctx);
+	bool is_write = op == TLS_WRITE || op == TLS_WRITE_EX;
+	int result = PT_REGS_RC(ctx);
+	__u64 len, time_ns;
+
+	/* A call that was under way when the probes came: its arguments are unknown. */
+	if (!call || !call->time_ns)
+		return 0;
+	time_ns = is_write ? call->time_ns : bpf_ktime_get_ns();
+	call->time_ns = 0;
+	len = moved_bytes(op, result, call->done);
+	if (len) {
+		tls_moved(call->ssl, call->buf, len, is_write ? GT_WRITE : GT_READ, time_ns);
+	} else if (op == TLS_READ_INNER && result == 0) {
+		struct gt_conn *conn = find_conn(call->ssl);
+
+		if (conn)
+			send_end(conn, GT_EVENT_EOF, GT_READ);
+	}
+	return 0;
+}
+
+SEC("uprobe")
+int tls_session(struct pt_regs *ctx)
+{
+	return bpf_session_is_return() ? leave(ctx) : enter(ctx);
+}
+
+SEC("uprobe")
+int tls_enter(struct pt_regs *ctx)
+{
+	return enter(ctx);
+}
+
+SEC("uprobe")
+int tls_leave(struct pt_regs *ctx)
+{
+	return leave(ctx);
+}
+
+static __always_inline void server_name(__u64 ssl, __u64 name)
+{
+	struct gt_conn *conn = find_conn(ssl);
+	struct gt_name_event *ev;
+
+	if (!conn)
+		conn = make_conn(ssl);
+	if (!conn || !name)
+		return;
+	ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+	if (!ev) {
+		lost(GT_LOSS_RING_FULL);
+		return;
+	}
+	fill_event(&ev->event, bpf_ktime_get_ns(), conn->id, GT_EVENT_NAME, GT_FLAG_TLS);
+	if (bpf_probe_read_user_str(ev->name, sizeof(ev->name), (void *)name) <= 0) {
+		lost(GT_LOSS_UNREADABLE);
+		bpf_ringbuf_discard(ev, BPF_RB_NO_WAKEUP);
+		return;
+	}
+	bpf_ringbuf_submit(ev, wake_flags(0));
+	conn->flags |= CONN_ANNOUNCED;
+}
+
+static __always_inline void freed(__u64 ssl)
+{
+	struct gt_conn_key key = { .key = ssl, .pid = bpf_get_current_pid_tgid() >> 32 };
+	struct gt_conn *conn = bpf_map_lookup_elem(&tls_conns, &key);
+
+	if (!conn)
+		return;
+	send_end(conn, GT_EVENT_CLOSE, GT_WRITE);
+	bpf_map_delete_elem(&tls_conns, &key);
+}
+
+SEC("uprobe")
+int tls_once(struct pt_regs *ctx)
+{
+	__u64 op = bpf_get_attach_cookie(ctx);
+	__u64 ssl = PT_REGS_PARM1(ctx);
+	struct gt_conn *conn;
+
+	switch (op) {
+	case TLS_FREE:
+		freed(ssl);
+		break;
+	case TLS_SHUTDOWN:
+		conn = find_conn(ssl);
+		if (conn && !(conn->flags & CONN_SHUT)) {
+			conn->flags |= CONN_SHUT;
+			send_end(conn, GT_EVENT_EOF, GT_WRITE);
+		}
+		break;
+	case TLS_CTRL:
+		if ((int)PT_REGS_PARM2(ctx) == SSL_CTRL_SET_TLSEXT_HOSTNAME)
+			server_name(ssl, PT_REGS_PARM4(ctx));
+		break;
+	case TLS_SET_NAME:
+		server_name(ssl, PT_REGS_PARM2(ctx));
+		break;
+	}
+	return 0;
+}
