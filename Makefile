@@ -81,7 +81,7 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	@$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/bpf/gentap.linked.o: $(BPF_OBJECTS)
-	@$(BPFTOOL) gen object $@ $^
+	@$(BPFTOOL) gen object $@ $(BPF_OBJECTS)
 
 $(BUILD)/bpf/gentap.skel.h: $(BUILD)/bpf/gentap.linked.o
 	@$(BPFTOOL) gen skeleton $< name gentap_bpf > $@.tmp && mv $@.tmp $@

@@ -89,9 +89,10 @@ static __always_inline void fill_event(struct gt_event *ev, __u64 time_ns, __u64
 	ev->_pad = 0;
 }
 
-/* One move of bytes between a process and a connection, and how far it got. */
+/* One move of bytes between a process and a connection, and how far it got. It
+ * lives in task storage, not on the stack: there the verifier would follow each
+ * value through every round of the loop and give up. */
 struct move {
-	struct gt_conn *conn;
 	__u64 time_ns;
 	__u64 offset;		/* of the next byte */
 	__u64 base, left;	/* rest of the current segment */
@@ -103,17 +104,23 @@ struct move {
 	__u32 flags;		/* enum gt_event_flags of all its events */
 };
 
+/* What the loop over a move is given. */
+struct mover {
+	struct gt_conn *conn;
+	struct move *move;
+};
+
 /* Reserves one size class, so that the copy goes straight into the ring. The
  * 64-bit clamp with a barrier is what the verifier can follow with clang 14. */
-#define EMIT_CLASS(move, want, size) do {						\
+#define EMIT_CLASS(conn, move, want, size) do {						\
 	struct gt_data_event *ev = bpf_ringbuf_reserve(&ring, sizeof(*ev) + (size), 0);	\
 	__u64 n = (want);								\
 											\
 	if (!ev)									\
 		goto full;								\
-	fill_event(&ev->event, (move)->time_ns, (move)->conn->id, GT_EVENT_DATA,	\
-		   (move)->flags | ((move)->conn->flags & CONN_LOSSES));		\
-	(move)->conn->flags &= ~CONN_LOSSES;						\
+	fill_event(&ev->event, (move)->time_ns, (conn)->id, GT_EVENT_DATA,	\
+		   (move)->flags | ((conn)->flags & CONN_LOSSES));		\
+	(conn)->flags &= ~CONN_LOSSES;						\
 	ev->offset = (move)->offset;							\
 	ev->direction = (move)->direction;						\
 	ev->len = n;									\
@@ -131,36 +138,36 @@ struct move {
 } while (0)
 
 /* One record of at most GT_CHUNK_BYTES from the current segment. */
-static __noinline int emit(struct move *move, __u64 want)
+static __noinline int emit(struct gt_conn *conn, struct move *move, __u64 want)
 {
 	if (want <= 256)
-		EMIT_CLASS(move, want, 256);
+		EMIT_CLASS(conn, move, want, 256);
 	else if (want <= 1024)
-		EMIT_CLASS(move, want, 1024);
+		EMIT_CLASS(conn, move, want, 1024);
 	else if (want <= 4096)
-		EMIT_CLASS(move, want, 4096);
+		EMIT_CLASS(conn, move, want, 4096);
 	else
-		EMIT_CLASS(move, want, GT_CHUNK_BYTES);
+		EMIT_CLASS(conn, move, want, GT_CHUNK_BYTES);
 	return 0;
 full:
 	lost(GT_LOSS_RING_FULL);
-	move->conn->flags |= GT_FLAG_RING_FULL;
+	conn->flags |= GT_FLAG_RING_FULL;
 	return 1;
 }
 
 /* A record without bytes: @len of them passed uncaptured, for the reason in @flag. */
-static __always_inline void emit_gap(struct move *move, __u64 len, __u32 flag)
+static __always_inline void emit_gap(struct gt_conn *conn, struct move *move, __u64 len, __u32 flag)
 {
 	struct gt_data_event *ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
 
 	if (!ev) {
 		lost(GT_LOSS_RING_FULL);
-		move->conn->flags |= GT_FLAG_RING_FULL | flag;
+		conn->flags |= GT_FLAG_RING_FULL | flag;
 		return;
 	}
-	fill_event(&ev->event, move->time_ns, move->conn->id, GT_EVENT_DATA,
-		   move->flags | flag | (move->conn->flags & CONN_LOSSES));
-	move->conn->flags &= ~CONN_LOSSES;
+	fill_event(&ev->event, move->time_ns, conn->id, GT_EVENT_DATA,
+		   move->flags | flag | (conn->flags & CONN_LOSSES));
+	conn->flags &= ~CONN_LOSSES;
 	ev->offset = move->offset;
 	ev->direction = move->direction;
 	ev->len = len > 0xffffffff ? 0xffffffff : len;
@@ -187,8 +194,9 @@ static __always_inline bool next_segment(struct move *move)
 }
 
 /* bpf_loop callback: one record or one more segment. 1 ends the loop. */
-static long move_step(__u32 step, struct move *move)
+static long move_step(__u32 step, struct mover *mover)
 {
+	struct move *move = mover->move;
 	__u64 want;
 
 	if (!move->total || !move->budget)
@@ -202,7 +210,7 @@ static long move_step(__u32 step, struct move *move)
 		want = GT_CHUNK_BYTES;
 	if (want > move->budget)
 		want = move->budget;
-	emit(move, want);
+	emit(mover->conn, move, want);
 	move->base += want;
 	move->left -= want;
 	move->offset += want;
@@ -214,22 +222,19 @@ static long move_step(__u32 step, struct move *move)
 /* Steps: the chunks of a full budget, and as many segments again. */
 #define MOVE_STEPS (2 * GT_CALL_BYTES / GT_CHUNK_BYTES + 128)
 
-static __always_inline void move_bytes(struct move *move)
+static __always_inline void move_bytes(struct gt_conn *conn, struct move *move)
 {
+	struct mover mover = { .conn = conn, .move = move };
+
 	if (move->left >= move->total && move->total <= GT_CHUNK_BYTES) {
-		emit(move, move->total);
+		emit(conn, move, move->total);
 		return;
 	}
-	bpf_loop(MOVE_STEPS, move_step, move, 0);
+	bpf_loop(MOVE_STEPS, move_step, &mover, 0);
 	if (!move->total)
 		return;
-	if (!move->budget) {
-		lost(GT_LOSS_CALL_LIMIT);
-		emit_gap(move, move->total, GT_FLAG_CALL_LIMIT);
-	} else {
-		lost(GT_LOSS_IOVEC_LIMIT);
-		emit_gap(move, move->total, GT_FLAG_CALL_LIMIT);
-	}
+	lost(move->budget ? GT_LOSS_IOVEC_LIMIT : GT_LOSS_CALL_LIMIT);
+	emit_gap(conn, move, move->total, GT_FLAG_CALL_LIMIT);
 }
 
 /* --- what do these bytes begin? ------------------------------------------- */

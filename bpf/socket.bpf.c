@@ -30,16 +30,17 @@ enum {
 	CLOSE_RANGE_MOST = 1024,
 };
 
-struct write_start {
-	__u64 time_ns;
+struct socket_call {
+	__u64 start_ns;		/* of the write under way, or of the one before */
+	struct move move;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct write_start);
-} write_starts SEC(".maps");
+	__type(value, struct socket_call);
+} socket_calls SEC(".maps");
 
 static __always_inline struct gt_target *current_target(void)
 {
@@ -90,8 +91,8 @@ static __always_inline void read_addresses(struct gt_open_event *ev, struct sock
 		BPF_CORE_READ_INTO((__u32 *)ev->local_addr, sk, __sk_common.skc_rcv_saddr);
 		BPF_CORE_READ_INTO((__u32 *)ev->peer_addr, sk, __sk_common.skc_daddr);
 	} else {
-		BPF_CORE_READ_INTO(&ev->local_addr, sk, __sk_common.skc_v6_rcv_saddr.u6_addr8);
-		BPF_CORE_READ_INTO(&ev->peer_addr, sk, __sk_common.skc_v6_daddr.u6_addr8);
+		BPF_CORE_READ_INTO(&ev->local_addr, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&ev->peer_addr, sk, __sk_common.skc_v6_daddr);
 	}
 }
 
@@ -194,25 +195,25 @@ static __always_inline struct gt_conn *find_conn(__u32 fd)
 /* --- bytes ---------------------------------------------------------------- */
 
 /* Decides from the first bytes of a move; true when it is to be captured. */
-static __noinline bool recognise(struct move *move, __u32 fd)
+static __noinline bool recognise(struct gt_conn *conn, struct move *move, __u32 fd)
 {
 	switch (beginning_of(first_word(move), move->total)) {
 	case BEGINS_MESSAGE:
-		move->conn->state = GT_CONN_HTTP;
-		announce(move->conn, fd, move->time_ns, 0);
+		conn->state = GT_CONN_HTTP;
+		announce(conn, fd, move->time_ns, 0);
 		return true;
 	case BEGINS_HTTP2:
-		move->conn->state = GT_CONN_IGNORED;
-		announce(move->conn, fd, move->time_ns, GT_FLAG_HTTP2);
+		conn->state = GT_CONN_IGNORED;
+		announce(conn, fd, move->time_ns, GT_FLAG_HTTP2);
 		return false;
 	case BEGINS_TLS:
 		/* The TLS side sees the inside. */
-		move->conn->state = GT_CONN_IGNORED;
+		conn->state = GT_CONN_IGNORED;
 		return false;
 	default:
 		/* From the first byte on it was no HTTP, or we are in the middle of a body. */
-		if (move->conn->flags & GT_FLAG_BORN)
-			move->conn->state = GT_CONN_IGNORED;
+		if (conn->flags & GT_FLAG_BORN)
+			conn->state = GT_CONN_IGNORED;
 		return false;
 	}
 }
@@ -224,31 +225,50 @@ struct io_args {
 	__u32 fd, direction;
 };
 
-static __always_inline void moved(const struct io_args *io, long result, __u64 time_ns)
+static __always_inline struct socket_call *current_call(void)
+{
+	struct socket_call *call = bpf_task_storage_get(&socket_calls, bpf_get_current_task_btf(), 0,
+							BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!call)
+		lost(GT_LOSS_STATE);
+	return call;
+}
+
+static __always_inline void moved(const struct io_args *io, long result)
 {
 	struct gt_conn *conn = find_conn(io->fd);
-	struct move move = {};
+	__u32 direction = io->direction & 1;
+	struct socket_call *call;
+	struct move *move;
+	__u64 offset;
 
 	if (!conn)
 		return;
-	move.direction = io->direction & 1;
-	move.offset = conn->offset[move.direction];
-	conn->offset[move.direction] += result;
+	offset = conn->offset[direction];
+	conn->offset[direction] += result;
 	if (conn->state == GT_CONN_IGNORED)
 		return;
-	move.conn = conn;
-	move.time_ns = time_ns;
-	move.base = io->base;
-	move.left = io->segments ? 0 : result;
-	move.iov = io->iov;
-	move.segments = io->segments;
-	move.total = result;
-	move.budget = GT_CALL_BYTES;
-	if (!move.left)
-		next_segment(&move);
-	if (conn->state == GT_CONN_UNKNOWN && !recognise(&move, io->fd))
+	call = current_call();
+	if (!call)
 		return;
-	move_bytes(&move);
+	move = &call->move;
+	/* No start: the write was under way when gentap attached. */
+	move->time_ns = direction == GT_WRITE && call->start_ns ? call->start_ns : bpf_ktime_get_ns();
+	move->offset = offset;
+	move->base = io->base;
+	move->left = io->segments ? 0 : result;
+	move->iov = io->iov;
+	move->segments = io->segments;
+	move->total = result;
+	move->budget = GT_CALL_BYTES;
+	move->direction = direction;
+	move->flags = 0;
+	if (!move->left)
+		next_segment(move);
+	if (conn->state == GT_CONN_UNKNOWN && !recognise(conn, move, io->fd))
+		return;
+	move_bytes(conn, move);
 }
 
 /* No bytes came: the peer's end, or its reset. */
@@ -324,18 +344,11 @@ static __always_inline bool is_write(long id)
 static __noinline int bytes_exit(struct pt_regs___kernel *regs, long id, long result)
 {
 	struct io_args io = {};
-	__u64 time_ns = 0;
 
 	if (!io_of(&io, id, regs))
 		return 0;
-	if (is_write(id)) {
-		struct write_start *start = bpf_task_storage_get(&write_starts,
-								 bpf_get_current_task_btf(), 0, 0);
-
-		time_ns = start ? start->time_ns : 0;
-	}
 	if (result > 0)
-		moved(&io, result, time_ns ? time_ns : bpf_ktime_get_ns());
+		moved(&io, result);
 	else if (result == -ECONNRESET || result == -EPIPE)
 		ended(io.fd, GT_FLAG_RESET);
 	else if (result == 0 && io.direction == GT_READ && (io.len || io.segments))
@@ -354,7 +367,6 @@ static __always_inline void kernel_moved(__u32 fd, long result)
 
 	if (!conn)
 		return;
-	move.conn = conn;
 	move.time_ns = bpf_ktime_get_ns();
 	move.direction = GT_WRITE;
 	move.offset = conn->offset[GT_WRITE];
@@ -362,7 +374,7 @@ static __always_inline void kernel_moved(__u32 fd, long result)
 	if (conn->state != GT_CONN_HTTP)
 		return;
 	lost(GT_LOSS_SENDFILE);
-	emit_gap(&move, result, GT_FLAG_SENDFILE);
+	emit_gap(conn, &move, result, GT_FLAG_SENDFILE);
 }
 
 static __always_inline void tell_loader(__u16 type)
@@ -385,7 +397,7 @@ static __always_inline void tell_loader(__u16 type)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(socket_enter, struct pt_regs___kernel *regs, long id)
 {
-	struct write_start *start;
+	struct socket_call *call;
 	struct gt_target *target;
 
 	if (!is_write(id) && id != NR_CLOSE && id != NR_DUP2 && id != NR_DUP3 && id != NR_CLOSE_RANGE)
@@ -405,12 +417,9 @@ int BPF_PROG(socket_enter, struct pt_regs___kernel *regs, long id)
 		if (last >= first)
 			bpf_loop(count, forget_step, &first, 0);
 	} else {
-		start = bpf_task_storage_get(&write_starts, bpf_get_current_task_btf(), 0,
-					     BPF_LOCAL_STORAGE_GET_F_CREATE);
-		if (start)
-			start->time_ns = bpf_ktime_get_ns();
-		else
-			lost(GT_LOSS_STATE);
+		call = current_call();
+		if (call)
+			call->start_ns = bpf_ktime_get_ns();
 	}
 	return 0;
 }

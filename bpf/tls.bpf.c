@@ -21,6 +21,7 @@
 struct tls_call {
 	__u64 ssl, buf, done;
 	__u64 time_ns;		/* 0: no call under way */
+	struct move move;
 };
 
 struct {
@@ -68,16 +69,16 @@ static __noinline void announce(struct gt_conn *conn, __u64 ssl, __u64 time_ns, 
 }
 
 /* Decides from the first bytes of a move; true when it is to be captured. */
-static __noinline bool recognise(struct move *move, __u64 ssl)
+static __noinline bool recognise(struct gt_conn *conn, struct move *move, __u64 ssl)
 {
 	switch (beginning_of(first_word(move), move->total)) {
 	case BEGINS_MESSAGE:
-		move->conn->state = GT_CONN_HTTP;
-		announce(move->conn, ssl, move->time_ns, 0);
+		conn->state = GT_CONN_HTTP;
+		announce(conn, ssl, move->time_ns, 0);
 		return true;
 	case BEGINS_HTTP2:
-		move->conn->state = GT_CONN_IGNORED;
-		announce(move->conn, ssl, move->time_ns, GT_FLAG_HTTP2);
+		conn->state = GT_CONN_IGNORED;
+		announce(conn, ssl, move->time_ns, GT_FLAG_HTTP2);
 		return false;
 	default:
 		/* Perhaps joined in the middle of a body: look at the next move. */
@@ -85,29 +86,30 @@ static __noinline bool recognise(struct move *move, __u64 ssl)
 	}
 }
 
-static __always_inline void tls_moved(__u64 ssl, __u64 buf, __u64 len, __u32 direction, __u64 time_ns)
+static __always_inline void tls_moved(struct tls_call *call, __u64 len, __u32 direction, __u64 time_ns)
 {
-	struct gt_conn *conn = find_conn(ssl);
-	struct move move = {};
+	struct gt_conn *conn = find_conn(call->ssl);
+	struct move *move = &call->move;
 
+	direction &= 1;
 	if (!conn)
-		conn = make_conn(ssl);
+		conn = make_conn(call->ssl);
 	if (!conn)
 		return;
-	move.conn = conn;
-	move.time_ns = time_ns;
-	move.base = buf;
-	move.left = move.total = len;
-	move.budget = GT_CALL_BYTES;
-	move.direction = direction & 1;
-	move.flags = GT_FLAG_TLS;
-	move.offset = conn->offset[move.direction];
-	conn->offset[move.direction] += len;
+	move->offset = conn->offset[direction];
+	conn->offset[direction] += len;
 	if (conn->state == GT_CONN_IGNORED)
 		return;
-	if (conn->state == GT_CONN_UNKNOWN && !recognise(&move, ssl))
+	move->time_ns = time_ns;
+	move->base = call->buf;
+	move->left = move->total = len;
+	move->segments = 0;
+	move->budget = GT_CALL_BYTES;
+	move->direction = direction;
+	move->flags = GT_FLAG_TLS;
+	if (conn->state == GT_CONN_UNKNOWN && !recognise(conn, move, call->ssl))
 		return;
-	move_bytes(&move);
+	move_bytes(conn, move);
 }
 
 static __always_inline void send_end(struct gt_conn *conn, __u16 type, __u32 direction)
@@ -174,7 +176,7 @@ static __always_inline int leave(struct pt_regs *ctx)
 	call->time_ns = 0;
 	len = moved_bytes(op, result, call->done);
 	if (len) {
-		tls_moved(call->ssl, call->buf, len, is_write ? GT_WRITE : GT_READ, time_ns);
+		tls_moved(call, len, is_write ? GT_WRITE : GT_READ, time_ns);
 	} else if (op == TLS_READ_INNER && result == 0) {
 		struct gt_conn *conn = find_conn(call->ssl);
 
