@@ -105,11 +105,78 @@ $(foreach t,$(patsubst %.c,%,$(UNIT_SOURCES)),$(eval $(call unit_rule,$(t))))
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
 
-# --- everything else ---------------------------------------------------------
--include targets.mk
+# --- checks ------------------------------------------------------------------
+# Each unit test runs in a process of its own; Criterion's closing lines are
+# summed up by tools/sum_tests.py, which prints the one line for the whole suite.
+SANITIZED := $(BUILD)/sanitized
+LIVE ?= tests/live/run.py
+
+.PHONY: check check-unit check-sanitized check-lint check-live check-vllm
+check: deps
+	@$(MAKE) --no-print-directory all unit-tests
+	@python3 tools/check.py $(BUILD)
+
+# Parts of it, for those who write code.
+check-unit: unit-tests
+	@python3 tools/check.py $(BUILD) unit
+
+check-sanitized:
+	@python3 tools/check.py $(BUILD) sanitized
+
+check-lint: all
+	@python3 tools/check.py $(BUILD) lint
+
+check-live: all
+	@python3 tools/check.py $(BUILD) live
+
+check-vllm: deps all
+	tools/vllm/install.sh
+	python3 tools/vllm/check.py $(BUILD)/gentap
+
+.PHONY: demo
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@tools/demo.sh $(BUILD)
+
+BENCH := $(patsubst tools/bench/%.c,$(BUILD)/bench/%,$(filter-out %.bpf.c,$(wildcard tools/bench/*.c)))
+
+.PHONY: bench
+bench: deps
+	@$(MAKE) --no-print-directory all bench-programs
+	@python3 tools/bench/bench.py $(BUILD)/gentap $(BUILD)/bench
+
+.PHONY: bench-programs
+bench-programs: $(BENCH)
+
+# --- setting up and installing -----------------------------------------------
+.PHONY: deps
+deps:
+	@tools/deps.sh
+
+.PHONY: install uninstall
+install: all
+	install -D -m 755 $(BUILD)/gentap $(DESTDIR)$(PREFIX)/bin/gentap
+	install -D -m 644 userspace/cli/gentap.1 $(DESTDIR)$(PREFIX)/share/man/man1/gentap.1
+	install -D -m 644 userspace/cli/gentap.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/gentap
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/gentap $(DESTDIR)$(PREFIX)/share/man/man1/gentap.1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/gentap
 
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.PHONY: help
+help:
+	@echo "make               build $(BUILD)/gentap"
+	@echo "make deps          install what the build and the tests need (Debian, Ubuntu, Fedora)"
+	@echo "make demo          see it work: a FastAPI service, a model server, gentap attached to the running service"
+	@echo "make check         every test: lint, unit, sanitized unit, live (needs root for the live ones)"
+	@echo "make check-unit | check-sanitized | check-lint | check-live"
+	@echo "make check-vllm    against a real vLLM server (downloads about 1 GB, needs 3 GB of disk)"
+	@echo "make bench         what gentap costs, as paired differences in one run"
+	@echo "make install       to PREFIX (/usr/local), under DESTDIR; make uninstall takes it away"
+	@echo "make clean"
+
+-include $(shell find $(BUILD) -name '*.d' -not -path '*/sanitized/*' 2>/dev/null)

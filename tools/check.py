@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the test suite, part by part, and closes with one line for all of it.
+
+usage: check.py BUILD [lint|unit|sanitized|live]...   (all of them by default)
+
+A part is a command whose output is shown as it comes; its result is read from
+the closing line of its kind. A part that ends without one has failed.
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CRITERION = re.compile(r"Tested: .*?(\d+) \| Passing: .*?(\d+) \| Failing: .*?(\d+) \| Crashing: .*?(\d+)")
+PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
+SKIP = re.compile(r"^\[SKIP\]", re.M)
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+UNIT_SECONDS, LIVE_SECONDS = 300, 1500
+
+
+class Totals:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, passed, failed, skipped=0):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+
+    def line(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def run(command, seconds, env=None):
+    """Output (both streams) and exit code; None for a code when time ran out."""
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(env or {})}, text=True, errors="replace",
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        output, _ = process.communicate(timeout=seconds)
+        return output, process.returncode
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        return output, None
+
+
+def check_lint(build, totals):
+    output, code = run([sys.executable, "tools/lint_layers.py"], 60)
+    print(output, end="")
+    totals.add(int(code == 0), int(code != 0))
+    print("ok    lint of layers" if code == 0 else "FAIL  lint of layers")
+
+
+def run_criterion(test, totals, env):
+    start = time.monotonic()
+    output, code = run([str(test)], UNIT_SECONDS, env)
+    output = ANSI.sub("", output)
+    found = CRITERION.search(output)
+    name = f"{test.parent.name}/{test.name}"
+    if not found or (code != 0 and int(found[3]) + int(found[4]) == 0):
+        totals.add(0, 1)
+        print(f"FAIL  {name}: ended with {code} and without a result\n{output[-4000:]}")
+        return
+    tested, passing, failing, crashing = (int(found[i]) for i in range(1, 5))
+    skipped = len(SKIP.findall(output))
+    totals.add(passing, failing + crashing, max(0, skipped))
+    if failing + crashing or skipped:
+        print(output[-12000:])
+    verdict = "FAIL" if failing + crashing else "ok  "
+    print(f"{verdict}  {name}: {passing} of {tested} ({time.monotonic() - start:.1f} s)", flush=True)
+
+
+def unit_tests(build):
+    sources = sorted((ROOT / "tests/unit").glob("*/test_*.c"))
+    return [build / source.relative_to(ROOT).with_suffix("") for source in sources]
+
+
+def check_unit(build, totals, env=None):
+    for test in unit_tests(build):
+        run_criterion(test, totals, env)
+
+
+def check_sanitized(build, totals):
+    """The same tests, built with AddressSanitizer and UBSan."""
+    sanitized = build / "sanitized"
+    output, code = run(["make", "--no-print-directory", f"-j{os.cpu_count()}", f"BUILD={sanitized}",
+                        "SAN=address,undefined", "unit-tests"], 900)
+    if code != 0:
+        totals.add(0, 1)
+        print(f"FAIL  sanitized build\n{output[-4000:]}")
+        return
+    # A leak that ASan finds fails a Criterion run only if it aborts.
+    check_unit(sanitized, totals, {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1",
+                                   "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"})
+
+
+def check_live(build, totals):
+    """Real programs under real probes; prints as it goes."""
+    process = subprocess.Popen([sys.executable, "tests/live/run.py"], cwd=ROOT, text=True, errors="replace",
+                               env={**os.environ, "GENTAP": str(build / "gentap")},
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline, output = time.monotonic() + LIVE_SECONDS, []
+    for line in process.stdout:
+        output.append(line)
+        # The line of the whole suite comes at the end, once.
+        if not PLAIN.match(line):
+            print(line, end="", flush=True)
+        if time.monotonic() > deadline:
+            process.kill()
+            break
+    process.wait()
+    found = PLAIN.findall("".join(output))
+    if not found:
+        totals.add(0, 1)
+        print("FAIL  live tests: ended without a result")
+        return
+    passed, failed, skipped = found[-1]
+    totals.add(int(passed), int(failed), int(skipped or 0))
+
+
+PARTS = {"lint": check_lint, "unit": check_unit, "sanitized": check_sanitized, "live": check_live}
+
+
+def main():
+    build = pathlib.Path(sys.argv[1]).resolve()
+    totals = Totals()
+    for part in sys.argv[2:] or PARTS:
+        print(f"--- {part}", flush=True)
+        PARTS[part](build, totals)
+    print(totals.line())
+    return 1 if totals.failed or not totals.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
