@@ -265,18 +265,20 @@ static __always_inline enum beginning beginning_of(__u32 word, __u64 len)
 	return BEGINS_NOTHING;
 }
 
-static __always_inline __u32 first_word(const struct move *move)
+/* What the move's first bytes begin; fewer than four are taken for what they
+ * could become. */
+static __always_inline enum beginning move_begins(const struct move *move)
 {
 	__u64 len = move->left < move->total ? move->left : move->total;
 	__u32 word = 0;
 
-	if (len >= 4)
+	if (len > 4)
 		len = 4;
 	asm volatile("" : "+r"(len));
 	if (len > 4)
 		len = 4;
 	bpf_probe_read_user(&word, len, (void *)move->base);
-	return word;
+	return beginning_of(word, len);
 }
 
 static __always_inline __u64 new_conn_id(void)

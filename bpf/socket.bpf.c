@@ -28,6 +28,7 @@ enum {
 	PROT_EXEC = 4, MSG_OOB = 1, MSG_PEEK = 2, MSG_ERRQUEUE = 0x2000, MSG_TRUNC = 0x20,
 	EPIPE = 32, ECONNRESET = 104, EINPROGRESS = 115,
 	CLOSE_RANGE_MOST = 1024,
+	EMPTY_SEGMENTS = 4,	/* passed over before the first bytes of a move */
 };
 
 struct socket_call {
@@ -197,7 +198,7 @@ static __always_inline struct gt_conn *find_conn(__u32 fd)
 /* Decides from the first bytes of a move; true when it is to be captured. */
 static __noinline bool recognise(struct gt_conn *conn, struct move *move, __u32 fd)
 {
-	switch (beginning_of(first_word(move), move->total)) {
+	switch (move_begins(move)) {
 	case BEGINS_MESSAGE:
 		conn->state = GT_CONN_HTTP;
 		announce(conn, fd, move->time_ns, 0);
@@ -264,8 +265,9 @@ static __always_inline void moved(const struct io_args *io, long result)
 	move->budget = GT_CALL_BYTES;
 	move->direction = direction;
 	move->flags = 0;
-	if (!move->left)
-		next_segment(move);
+	for (int i = 0; i < EMPTY_SEGMENTS && !move->left; i++)
+		if (!next_segment(move))
+			break;
 	if (conn->state == GT_CONN_UNKNOWN && !recognise(conn, move, io->fd))
 		return;
 	move_bytes(conn, move);

@@ -71,7 +71,7 @@ static __noinline void announce(struct gt_conn *conn, __u64 ssl, __u64 time_ns, 
 /* Decides from the first bytes of a move; true when it is to be captured. */
 static __noinline bool recognise(struct gt_conn *conn, struct move *move, __u64 ssl)
 {
-	switch (beginning_of(first_word(move), move->total)) {
+	switch (move_begins(move)) {
 	case BEGINS_MESSAGE:
 		conn->state = GT_CONN_HTTP;
 		announce(conn, ssl, move->time_ns, 0);
