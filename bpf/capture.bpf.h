@@ -286,7 +286,7 @@ static __always_inline __u64 new_conn_id(void)
 	return conn_id_base + __sync_fetch_and_add(&conns_made, 1);
 }
 
-static __always_inline void leader_comm(char *ret)
+static __always_inline void leader_comm(char (*ret)[GT_COMM_BYTES])
 {
 	struct task_struct *leader = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader);
 

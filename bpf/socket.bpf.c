@@ -114,7 +114,7 @@ static __noinline void announce(struct gt_conn *conn, __u32 fd, __u64 time_ns, _
 	sk = stream_of(fd);
 	if (sk)
 		read_addresses(ev, sk);
-	leader_comm(ev->comm);
+	leader_comm(&ev->comm);
 	bpf_ringbuf_submit(ev, wake_flags(0));
 	conn->flags |= CONN_ANNOUNCED;
 }

@@ -63,7 +63,7 @@ static __noinline void announce(struct gt_conn *conn, __u64 ssl, __u64 time_ns, 
 	__builtin_memset(ev, 0, sizeof(*ev));
 	fill_event(&ev->event, time_ns, conn->id, GT_EVENT_OPEN, flags | GT_FLAG_TLS);
 	ev->key = ssl;
-	leader_comm(ev->comm);
+	leader_comm(&ev->comm);
 	bpf_ringbuf_submit(ev, wake_flags(0));
 	conn->flags |= CONN_ANNOUNCED;
 }
