@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API by hand with `requests`: head and body in one or two writes, keep-alive."""
+
+import requests
+
+from client import API_KEY, HEADERS, Report, events, finish, start
+
+
+def make(session, base, call):
+    report = Report(call)
+    url, is_stream = base + "/" + call["path"], call["body"].get("stream", False)
+    try:
+        with session.post(url, json=call["body"], stream=is_stream, timeout=60) as response:
+            if is_stream and response.ok:
+                response.encoding = "utf-8"
+                lines = response.iter_lines(chunk_size=None, decode_unicode=True)
+                for number, event in enumerate(events(lines), 1):
+                    report.add_event(event)
+                    if number == call.get("abort_after"):
+                        break
+            else:
+                report.add_body(response.json())
+    except (requests.RequestException, ValueError) as error:
+        report.add_error(error)
+    return report.end()
+
+
+def main():
+    base, plan = start()
+    with requests.Session() as session:
+        session.headers.update(HEADERS, authorization="Bearer " + API_KEY)
+        reports = [make(session, base, call) for call in plan]
+    finish(reports)
+
+
+main()
