@@ -32,6 +32,8 @@
 
 /* llm */
 #define LIMIT_JSON_DEPTH		512		/* nested arrays and objects */
+#define LIMIT_JSON_VALUES		(512 * KiB)	/* values of one text, in number */
+#define LIMIT_BASE64			(1 * KiB)	/* longer ones in a request become a note */
 #define LIMIT_CHOICES			128
 #define LIMIT_TOOL_CALLS		128		/* of one choice */
 #define LIMIT_CHUNK_TIMES		65536		/* gaps kept for ITL percentiles of one call */

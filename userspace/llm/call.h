@@ -33,6 +33,7 @@ struct usage {
 	uint64_t output_audio;
 	uint64_t total;
 	uint64_t output_tokens;		/* all output tokens, for TPOT: not a bucket */
+	uint64_t reasoning_tokens;	/* of those, reasoning, split off or not: not a bucket */
 	double cost;			/* US dollars as the provider stated; NAN unknown */
 	bool is_reported;		/* a usage object was seen */
 	bool is_inconsistent;		/* a difference was negative and was clamped to 0 */
@@ -77,6 +78,8 @@ struct call {
 	cJSON *request;			/* owned; NULL when it did not parse */
 	struct buf request_text;	/* the raw text when request is NULL and it is not "" */
 	bool is_stream;			/* the answer came as an event stream */
+	bool has_shape;			/* something read had the dialect's shape */
+	const char *provider_hint;	/* who answered, by keys of the body; static, NULL unknown */
 
 	struct buf response_id, response_model, service_tier, system_fingerprint;
 	struct choice *choices;		/* owned; in order of appearance */
@@ -85,6 +88,7 @@ struct call {
 	struct usage usage;
 
 	bool is_error;			/* the provider said so, in any way */
+	bool is_error_text;		/* error_message is the start of a body of no known shape */
 	struct buf error_message, error_type;
 	enum call_end end;
 

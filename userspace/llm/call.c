@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The call as a container: what it owns, how it grows, where it stops growing. */
+#include "llm/call.h"
+
+#include <math.h>
+
+#include "base/text.h"
+#include "limits.h"
+
+static const char *const operations[] = {
+	[OPERATION_CHAT] = "chat",
+	[OPERATION_TEXT_COMPLETION] = "text_completion",
+	[OPERATION_EMBEDDINGS] = "embeddings",
+};
+_Static_assert(ARRAY_SIZE(operations) == OPERATION_COUNT, "every operation has its name");
+
+const char *operation_name(enum operation operation)
+{
+	assert(operation < OPERATION_COUNT);
+	return operations[operation];
+}
+
+/* Ids, models, roles: nobody's are longer. */
+enum { NAME_MAX_BYTES = 1024 };
+
+static void init_bufs(struct call *call)
+{
+	call->request_text = BUF_INIT(call->max_content);
+	call->response_id = BUF_INIT(NAME_MAX_BYTES);
+	call->response_model = BUF_INIT(NAME_MAX_BYTES);
+	call->service_tier = BUF_INIT(NAME_MAX_BYTES);
+	call->system_fingerprint = BUF_INIT(NAME_MAX_BYTES);
+	call->error_message = BUF_INIT(LIMIT_ERROR_TEXT);
+	call->error_type = BUF_INIT(NAME_MAX_BYTES);
+}
+
+struct call *call_new(const struct dialect *dialect, size_t max_content)
+{
+	struct call *call = calloc(1, sizeof(*call));
+
+	assert(dialect);
+	if (!call)
+		return NULL;
+	call->dialect = dialect;
+	call->max_content = max_content;
+	init_bufs(call);
+	call->usage = (struct usage){
+		.input = COUNT_UNKNOWN, .input_cached = COUNT_UNKNOWN,
+		.input_cache_creation = COUNT_UNKNOWN, .input_audio = COUNT_UNKNOWN,
+		.output = COUNT_UNKNOWN, .output_reasoning = COUNT_UNKNOWN,
+		.output_audio = COUNT_UNKNOWN, .total = COUNT_UNKNOWN,
+		.output_tokens = COUNT_UNKNOWN, .reasoning_tokens = COUNT_UNKNOWN,
+		.cost = NAN,
+	};
+	return call;
+}
+
+static void tool_done(struct tool_call *tool)
+{
+	buf_done(&tool->id);
+	buf_done(&tool->type);
+	buf_done(&tool->name);
+	buf_done(&tool->arguments);
+}
+
+static void choice_done(struct choice *choice)
+{
+	buf_done(&choice->role);
+	buf_done(&choice->content);
+	buf_done(&choice->reasoning);
+	buf_done(&choice->refusal);
+	buf_done(&choice->finish_reason);
+	for (size_t i = 0; i < choice->tool_count; i++)
+		tool_done(&choice->tools[i]);
+	free(choice->tools);
+}
+
+void call_free(struct call **callp)
+{
+	struct call *call = *callp;
+
+	if (!call)
+		return;
+	cJSON_Delete(call->request);
+	cJSON_Delete(call->output);
+	buf_done(&call->request_text);
+	buf_done(&call->response_id);
+	buf_done(&call->response_model);
+	buf_done(&call->service_tier);
+	buf_done(&call->system_fingerprint);
+	buf_done(&call->error_message);
+	buf_done(&call->error_type);
+	for (size_t i = 0; i < call->choice_count; i++)
+		choice_done(&call->choices[i]);
+	free(call->choices);
+	free(call->gaps_ns);
+	free(call);
+	*callp = NULL;
+}
+
+struct choice *call_choice(struct call *call, uint64_t index)
+{
+	struct choice *choices;
+
+	for (size_t i = 0; i < call->choice_count; i++)
+		if (call->choices[i].index == index)
+			return &call->choices[i];
+	if (call->choice_count == LIMIT_CHOICES) {
+		call->marks |= LOSS_BIT(LOSS_CONTENT_TRUNCATED);
+		return NULL;
+	}
+	choices = reallocarray(call->choices, call->choice_count + 1, sizeof(*choices));
+	if (!choices) {
+		call->marks |= LOSS_BIT(LOSS_NO_MEMORY);
+		return NULL;
+	}
+	call->choices = choices;
+	choices += call->choice_count++;
+	*choices = (struct choice){
+		.index = index,
+		.role = BUF_INIT(NAME_MAX_BYTES),
+		.content = BUF_INIT(call->max_content),
+		.reasoning = BUF_INIT(call->max_content),
+		.refusal = BUF_INIT(call->max_content),
+		.finish_reason = BUF_INIT(NAME_MAX_BYTES),
+	};
+	return choices;
+}
+
+struct tool_call *choice_tool(struct call *call, struct choice *choice, uint64_t index)
+{
+	struct tool_call *tools;
+
+	if (index < choice->tool_count)
+		return &choice->tools[index];
+	if (index >= LIMIT_TOOL_CALLS) {
+		call->marks |= LOSS_BIT(LOSS_CONTENT_TRUNCATED);
+		return NULL;
+	}
+	tools = reallocarray(choice->tools, index + 1, sizeof(*tools));
+	if (!tools) {
+		call->marks |= LOSS_BIT(LOSS_NO_MEMORY);
+		return NULL;
+	}
+	choice->tools = tools;
+	while (choice->tool_count <= index)
+		tools[choice->tool_count++] = (struct tool_call){
+			.id = BUF_INIT(NAME_MAX_BYTES),
+			.type = BUF_INIT(NAME_MAX_BYTES),
+			.name = BUF_INIT(NAME_MAX_BYTES),
+			.arguments = BUF_INIT(call->max_content),
+		};
+	return &tools[index];
+}
+
+static void keep_gap(struct call *call, uint64_t gap_ns)
+{
+	size_t size = call->gap_size ? 2 * call->gap_size : 64;
+	uint64_t *gaps_ns;
+
+	if (call->gap_count == LIMIT_CHUNK_TIMES) {
+		call->marks |= LOSS_BIT(LOSS_TIMES_LIMIT);
+		return;
+	}
+	if (call->gap_count == call->gap_size) {
+		gaps_ns = reallocarray(call->gaps_ns, size, sizeof(*gaps_ns));
+		if (!gaps_ns) {
+			call->marks |= LOSS_BIT(LOSS_NO_MEMORY);
+			return;
+		}
+		call->gaps_ns = gaps_ns;
+		call->gap_size = size;
+	}
+	call->gaps_ns[call->gap_count++] = gap_ns;
+}
+
+void call_chunk(struct call *call, uint64_t time_ns)
+{
+	if (call->chunks++)
+		keep_gap(call, elapsed_ns(call->times.last_token_ns, time_ns));
+	else
+		call->times.first_token_ns = time_ns;
+	call->times.last_token_ns = time_ns;
+}
+
+void call_add(struct call *call, struct buf *buf, const char *text)
+{
+	struct slice s = slice_of(text);
+	size_t fits;
+
+	/* What follows a cut would join text that does not belong together. */
+	if (!s.len || buf->is_full)
+		return;
+	fits = utf8_prefix(s, buf->max - buf->len);
+	buf_add(buf, s.ptr, fits);
+	if (fits < s.len) {
+		buf->is_full = true;
+		call->marks |= LOSS_BIT(LOSS_CONTENT_TRUNCATED);
+	}
+	if (buf->is_failed)
+		call->marks |= LOSS_BIT(LOSS_NO_MEMORY);
+}

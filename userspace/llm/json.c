@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parsing, and reading and building cJSON trees without ceremony. */
+#include "llm/json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+
+#include "limits.h"
+#include "llm/call.h"
+
+cJSON *json_parse(struct slice in, unsigned flags, loss_set *marks)
+{
+	/* U+FFFD is three bytes for one; then the closers of a cut text. */
+	_cleanup_(buf_done) struct buf clean = BUF_INIT(3 * LIMIT_BODY + LIMIT_JSON_DEPTH);
+	loss_set found = 0;
+	cJSON *json = NULL;
+
+	if (in.len > LIMIT_BODY) {
+		in.len = LIMIT_BODY;
+		flags |= JSON_CUT;
+	}
+	if (json_clean(in, flags, &clean, &found) == 0)
+		json = cJSON_ParseWithLength(clean.ptr, clean.len);
+	*marks |= json ? found : LOSS_BIT(LOSS_BAD_JSON);
+	return json;
+}
+
+const cJSON *json_get(const cJSON *object, const char *name)
+{
+	const cJSON *item;
+
+	if (!cJSON_IsObject(object))
+		return NULL;
+	item = cJSON_GetObjectItemCaseSensitive(object, name);
+	return cJSON_IsNull(item) ? NULL : item;
+}
+
+const cJSON *json_array(const cJSON *object, const char *name)
+{
+	const cJSON *item = json_get(object, name);
+
+	return cJSON_IsArray(item) ? item : NULL;
+}
+
+const char *json_string(const cJSON *object, const char *name)
+{
+	return cJSON_GetStringValue((cJSON *)json_get(object, name));
+}
+
+uint64_t json_count(const cJSON *object, const char *name)
+{
+	const cJSON *item = json_get(object, name);
+	const char *text = cJSON_GetStringValue((cJSON *)item);
+	double value = cJSON_IsNumber(item) ? item->valuedouble : NAN;
+	char *end;
+
+	if (text && *text) {
+		value = strtod(text, &end);
+		if (*end)
+			return COUNT_UNKNOWN;
+	}
+	/* Above 2^53 a double, and so a JSON number, is no count any more. */
+	return value >= 0 && value <= 9007199254740992.0 ? (uint64_t)value : COUNT_UNKNOWN;
+}
+
+void json_add(cJSON *object, const char *name, cJSON *item)
+{
+	if (item && !cJSON_AddItemToObject(object, name, item))
+		cJSON_Delete(item);
+}
+
+void json_append(cJSON *array, cJSON *item)
+{
+	if (item && !cJSON_AddItemToArray(array, item))
+		cJSON_Delete(item);
+}
+
+void json_add_copy(cJSON *object, const char *name, const cJSON *item)
+{
+	if (item)
+		json_add(object, name, cJSON_Duplicate(item, /* recurse */ 1));
+}
+
+void json_add_u64(cJSON *object, const char *name, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	cJSON_AddRawToObject(object, name, text);
+}

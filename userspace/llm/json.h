@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * JSON from the wire: repaired before cJSON sees it, read by getters that do
+ * not mind what is missing or of another type, and cut to a size before it
+ * leaves. Private to llm/ and export/.
+ */
+#ifndef GENTAP_LLM_JSON_H
+#define GENTAP_LLM_JSON_H
+
+#include <cjson/cJSON.h>
+
+#include "base/buf.h"
+#include "base/loss.h"
+
+enum json_flags {
+	JSON_CUT	 = 1 << 0, /* the text may end early: close what is open */
+	JSON_OMIT_BASE64 = 1 << 1, /* base64 over LIMIT_BASE64 becomes a note */
+};
+
+/* Appends to @ret the first JSON value of @in as cJSON can take it: invalid
+ * UTF-8, NULs and lone surrogates replaced (LOSS_BAD_TEXT), at most
+ * LIMIT_JSON_DEPTH deep. With JSON_CUT an unfinished last token goes and open
+ * strings, arrays and objects are closed (LOSS_CONTENT_TRUNCATED). Marks are
+ * added to *marks. 0, -EBADMSG, or -ENOMEM. */
+int json_clean(struct slice in, unsigned flags, struct buf *ret, loss_set *marks);
+
+/* json_clean and parse. The caller owns the result; NULL is LOSS_BAD_JSON. */
+cJSON *json_parse(struct slice in, unsigned flags, loss_set *marks);
+
+static inline void json_freep(cJSON **json)
+{
+	cJSON_Delete(*json);
+	*json = NULL;
+}
+
+/* A member that is there and not null, else NULL; @object may be anything. */
+const cJSON *json_get(const cJSON *object, const char *name);
+/* A member that is such: */
+const cJSON *json_array(const cJSON *object, const char *name);
+const char *json_string(const cJSON *object, const char *name);	/* "" is one */
+/* A count: a whole number from 0 on, as a number or as text. COUNT_UNKNOWN
+ * (UINT64_MAX) for anything else. */
+uint64_t json_count(const cJSON *object, const char *name);
+
+/* Adds @item, which it owns from here on (NULL: nothing), to an object or array. */
+void json_add(cJSON *object, const char *name, cJSON *item);
+void json_append(cJSON *array, cJSON *item);
+/* Adds a copy. */
+void json_add_copy(cJSON *object, const char *name, const cJSON *item);
+/* A whole number, all 64 bits of it. */
+void json_add_u64(cJSON *object, const char *name, uint64_t value);
+
+/* Makes *json fit @max bytes, printed compactly (a string: its own bytes), by
+ * cutting its longest strings; where that is not enough, the start of the
+ * printed text takes its place. True when something was cut. */
+bool json_fit(cJSON **json, size_t max);
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Envelope, usage, choices and parameters of the OpenAI family, as OpenAI and
+ * the many servers that speak its grammar send them.
+ */
+#include "llm/openai.h"
+
+#include <ctype.h>
+
+#include "llm/json.h"
+
+static void set_if_any(struct call *call, struct buf *buf, const char *text)
+{
+	if (!text || !*text)
+		return;
+	buf_reset(buf);
+	call_add(call, buf, text);
+}
+
+/* Who answers, where only its own keys tell. */
+static const char *hint_of(const cJSON *body)
+{
+	static const struct { const char *key, *provider; } keys[] = {
+		{ "x_groq", "groq" },
+		{ "timings", "llama.cpp" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (json_get(body, keys[i].key))
+			return keys[i].provider;
+	/* vLLM sends these even when they are null. */
+	if (cJSON_HasObjectItem(body, "kv_transfer_params") ||
+	    cJSON_HasObjectItem(body, "prompt_token_ids"))
+		return "vllm";
+	if (cJSON_HasObjectItem(json_get(body, "usage"), "prompt_cache_hit_tokens"))
+		return "deepseek";
+	if (json_array(body, "choices")) {
+		const cJSON *choice = json_array(body, "choices")->child;
+
+		if (cJSON_HasObjectItem(choice, "matched_stop"))
+			return "sglang";
+		if (json_get(body, "provider") && cJSON_HasObjectItem(choice, "native_finish_reason"))
+			return "openrouter";
+	}
+	return NULL;
+}
+
+void openai_read_envelope(struct call *call, const cJSON *body)
+{
+	const cJSON *usage = json_get(body, "usage");
+
+	set_if_any(call, &call->response_id, json_string(body, "id"));
+	set_if_any(call, &call->response_model, json_string(body, "model"));
+	set_if_any(call, &call->service_tier, json_string(body, "service_tier"));
+	set_if_any(call, &call->system_fingerprint, json_string(body, "system_fingerprint"));
+	if (!call->provider_hint)
+		call->provider_hint = hint_of(body);
+	if (!cJSON_IsObject(usage))
+		usage = json_get(json_get(body, "x_groq"), "usage");
+	if (cJSON_IsObject(usage))
+		openai_read_usage(call, usage);
+}
+
+static const char *model_of(const struct call *call)
+{
+	const char *model = call->response_model.len ? buf_text(&call->response_model)
+						     : json_string(call->request, "model");
+	const char *slash = model ? strrchr(model, '/') : NULL;
+
+	return slash ? slash + 1 : model ? model : "";
+}
+
+static bool begins(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Langfuse charges nothing for a bucket without a price, and only these families
+ * have one for reasoning; elsewhere it stays in the output, which all of them
+ * price the same. */
+static bool splits_reasoning(const char *model)
+{
+	if (begins(model, "gpt-5.4-mini") || begins(model, "gpt-5.4-nano"))
+		return false;
+	if (begins(model, "gpt-5") || begins(model, "gemini-2.5"))
+		return true;
+	if (begins(model, "gemini-") && model[7] >= '3' && model[7] <= '9')
+		return true;
+	return model[0] == 'o' && isdigit((unsigned char)model[1]);
+}
+
+/* @from less @part; an unknown part is none. */
+static uint64_t less(struct usage *usage, uint64_t from, uint64_t part)
+{
+	if (from == COUNT_UNKNOWN || part == COUNT_UNKNOWN)
+		return from;
+	if (part > from) {
+		usage->is_inconsistent = true;
+		return 0;
+	}
+	return from - part;
+}
+
+static void read_input(struct usage *usage, const cJSON *json)
+{
+	const cJSON *details = json_get(json, "prompt_tokens_details");
+
+	usage->input_cached = json_count(details, "cached_tokens");
+	if (usage->input_cached == COUNT_UNKNOWN)
+		usage->input_cached = json_count(json, "prompt_cache_hit_tokens");
+	usage->input_cache_creation = json_count(details, "cache_write_tokens");
+	usage->input_audio = json_count(details, "audio_tokens");
+
+	usage->input = json_count(json, "prompt_tokens");
+	usage->input = less(usage, usage->input, usage->input_cached);
+	usage->input = less(usage, usage->input, usage->input_cache_creation);
+	usage->input = less(usage, usage->input, usage->input_audio);
+}
+
+/* xAI's completion_tokens leave reasoning out; only the total tells. */
+static bool excludes_reasoning(const cJSON *json, uint64_t output, uint64_t reasoning)
+{
+	uint64_t prompt = json_count(json, "prompt_tokens");
+	uint64_t total = json_count(json, "total_tokens");
+
+	return reasoning && prompt != COUNT_UNKNOWN && total != COUNT_UNKNOWN &&
+	       total == prompt + output + reasoning;
+}
+
+static void read_output(struct usage *usage, const cJSON *json, const char *model)
+{
+	const cJSON *details = json_get(json, "completion_tokens_details");
+	uint64_t reasoning = json_count(details, "reasoning_tokens");
+
+	usage->output_tokens = json_count(json, "completion_tokens");
+	usage->reasoning_tokens = reasoning;
+	usage->output_audio = json_count(details, "audio_tokens");
+	if (usage->output_tokens != COUNT_UNKNOWN && reasoning != COUNT_UNKNOWN &&
+	    excludes_reasoning(json, usage->output_tokens, reasoning))
+		usage->output_tokens += reasoning;
+
+	usage->output = less(usage, usage->output_tokens, usage->output_audio);
+	if (splits_reasoning(model) && usage->output != COUNT_UNKNOWN) {
+		usage->output_reasoning = reasoning;
+		usage->output = less(usage, usage->output, reasoning);
+	}
+}
+
+void openai_read_usage(struct call *call, const cJSON *json)
+{
+	const cJSON *cost = json_get(json, "cost");
+	struct usage *usage = &call->usage;
+
+	usage->is_reported = true;
+	usage->is_inconsistent = false;
+	usage->output_reasoning = COUNT_UNKNOWN;
+	read_input(usage, json);
+	read_output(usage, json, model_of(call));
+	usage->total = json_count(json, "total_tokens");
+	if (cJSON_IsNumber(cost) && cost->valuedouble >= 0)
+		usage->cost = cost->valuedouble;
+}
+
+struct choice *openai_choice(struct call *call, const cJSON *item, uint64_t position)
+{
+	uint64_t index = json_count(item, "index");
+
+	return call_choice(call, index == COUNT_UNKNOWN ? position : index);
+}
+
+void openai_read_finish(struct call *call, struct choice *choice, const cJSON *item)
+{
+	set_if_any(call, &choice->finish_reason, json_string(item, "finish_reason"));
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct choice *x = *(const struct choice *const *)a;
+	const struct choice *y = *(const struct choice *const *)b;
+
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+const struct choice **openai_choices_sorted(const struct call *call)
+{
+	const struct choice **sorted;
+
+	if (!call->choice_count)
+		return NULL;
+	sorted = calloc(call->choice_count, sizeof(*sorted));
+	if (!sorted)
+		return NULL;
+	for (size_t i = 0; i < call->choice_count; i++)
+		sorted[i] = &call->choices[i];
+	qsort(sorted, call->choice_count, sizeof(*sorted), by_index);
+	return sorted;
+}
+
+/* The request's value, else the default that the drop-in writes. */
+static void add_parameter(cJSON *parameters, const cJSON *request, const char *name, double fallback)
+{
+	const cJSON *item = json_get(request, name);
+
+	if (item)
+		json_add_copy(parameters, name, item);
+	else
+		cJSON_AddNumberToObject(parameters, name, fallback);
+}
+
+static void add_max_tokens(cJSON *parameters, const cJSON *request)
+{
+	if (json_get(request, "max_completion_tokens"))
+		json_add_copy(parameters, "max_completion_tokens",
+			      json_get(request, "max_completion_tokens"));
+	else if (json_get(request, "max_tokens"))
+		json_add_copy(parameters, "max_tokens", json_get(request, "max_tokens"));
+	else
+		cJSON_AddStringToObject(parameters, "max_tokens", "Infinity");
+}
+
+cJSON *openai_parameters(const struct call *call)
+{
+	static const char *const as_given[] = { "seed", "reasoning_effort", "verbosity" };
+	const cJSON *request = call->request;
+	const cJSON *n = json_get(request, "n");
+	cJSON *parameters;
+
+	if (!request)
+		return NULL;
+	parameters = cJSON_CreateObject();
+	add_parameter(parameters, request, "temperature", 1);
+	add_max_tokens(parameters, request);
+	add_parameter(parameters, request, "top_p", 1);
+	add_parameter(parameters, request, "frequency_penalty", 0);
+	add_parameter(parameters, request, "presence_penalty", 0);
+	if (cJSON_IsNumber(n) && n->valuedouble > 1)
+		json_add_copy(parameters, "n", n);
+	for (size_t i = 0; i < ARRAY_SIZE(as_given); i++)
+		json_add_copy(parameters, as_given[i], json_get(request, as_given[i]));
+	/* The tier that served it sets the price; the wish counts only without an answer's. */
+	if (call->service_tier.len)
+		cJSON_AddStringToObject(parameters, "service_tier", buf_text(&call->service_tier));
+	else
+		json_add_copy(parameters, "service_tier", json_get(request, "service_tier"));
+	return parameters;
+}
+
+static cJSON *token_note(const cJSON *tokens)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "[%d tokens]", cJSON_GetArraySize(tokens));
+	return cJSON_CreateString(text);
+}
+
+cJSON *openai_prompt(const cJSON *prompt)
+{
+	const cJSON *item;
+	cJSON *array;
+
+	if (!prompt)
+		return NULL;
+	if (!cJSON_IsArray(prompt))
+		return cJSON_Duplicate(prompt, /* recurse */ 1);
+	if (cJSON_IsNumber(prompt->child))
+		return token_note(prompt);
+	array = cJSON_CreateArray();
+	cJSON_ArrayForEach(item, prompt)
+		json_append(array, cJSON_IsArray(item) && cJSON_IsNumber(item->child)
+				   ? token_note(item) : cJSON_Duplicate(item, /* recurse */ 1));
+	return array;
+}
+
+cJSON *openai_request_text(const struct call *call)
+{
+	return call->request_text.len ? cJSON_CreateString(buf_text(&call->request_text)) : NULL;
+}

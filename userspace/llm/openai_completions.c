@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Legacy text completions: a prompt in, `choices[].text` out. */
+#include "llm/json.h"
+#include "llm/openai.h"
+
+static bool is_request(const cJSON *body)
+{
+	return json_get(body, "prompt") != NULL;
+}
+
+static bool is_response(const cJSON *body)
+{
+	const char *object = json_string(body, "object");
+
+	return json_array(body, "choices") || (object && strcmp(object, "text_completion") == 0);
+}
+
+/* True when one of the choices bears text. */
+static bool read_choices(struct call *call, const cJSON *body)
+{
+	bool has_any = false;
+	uint64_t position = 0;
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, json_array(body, "choices")) {
+		const char *text = json_string(item, "text");
+		struct choice *choice = openai_choice(call, item, position++);
+
+		if (!choice)
+			continue;
+		if (text) {
+			choice->has_content = true;
+			has_any |= *text != '\0';
+			call_add(call, &choice->content, text);
+		}
+		openai_read_finish(call, choice, item);
+	}
+	return has_any;
+}
+
+static void event(struct call *call, uint64_t time_ns, const cJSON *data)
+{
+	openai_read_envelope(call, data);
+	if (read_choices(call, data))
+		call_chunk(call, time_ns);
+}
+
+static void response(struct call *call, const cJSON *body)
+{
+	openai_read_envelope(call, body);
+	read_choices(call, body);
+}
+
+static cJSON *input(const struct call *call)
+{
+	if (!call->request)
+		return openai_request_text(call);
+	return openai_prompt(json_get(call->request, "prompt"));
+}
+
+/* A text, or as many as there are choices. */
+static cJSON *output(const struct call *call)
+{
+	_cleanup_(freep) const struct choice **choices = openai_choices_sorted(call);
+	cJSON *array;
+
+	if (!choices)
+		return call->output ? cJSON_Duplicate(call->output, /* recurse */ 1) : NULL;
+	if (call->choice_count == 1)
+		return choices[0]->has_content
+		       ? cJSON_CreateString(buf_text(&choices[0]->content)) : NULL;
+	array = cJSON_CreateArray();
+	for (size_t i = 0; i < call->choice_count; i++)
+		json_append(array, cJSON_CreateString(buf_text(&choices[i]->content)));
+	return array;
+}
+
+const struct dialect openai_completions = {
+	.name = "openai.completions",
+	.generation_name = "OpenAI-generation",
+	.operation = OPERATION_TEXT_COMPLETION,
+	.path_suffixes = (const char *const[]){ "/completions", NULL },
+	.path_excludes = (const char *const[]){ "/chat/completions", "/fim/completions",
+						"/agents/completions", NULL },
+	.is_request = is_request,
+	.is_response = is_response,
+	.event = event,
+	.response = response,
+	.input = input,
+	.output = output,
+	.model_parameters = openai_parameters,
+};
