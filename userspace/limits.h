@@ -39,6 +39,7 @@
 #define LIMIT_CHUNK_TIMES		65536		/* gaps kept for ITL percentiles of one call */
 #define LIMIT_CONTENT			(256 * KiB)	/* default of --max-content */
 #define LIMIT_CONTENT_MAX		(4 * MiB)	/* highest --max-content */
+#define LIMIT_METADATA			(16 * KiB)	/* a request's own metadata and response format */
 #define LIMIT_ERROR_TEXT		(2 * KiB)
 
 /* export */

@@ -26,9 +26,10 @@ void generation_ids(const struct generation_options *options, const struct conn 
 		    uint64_t exchange, char ret_trace_id[33], char ret_id[17]);
 
 /* Appends one line, without its line end, to @ret. The call must be finished;
- * @exchange gives HTTP facts, connection and marks. 0 or -errno (-ENOBUFS: over
- * @ret's maximum, -ENOMEM). */
-int generation_line(const struct generation_options *options, const struct call *call,
+ * @exchange gives HTTP facts, connection and marks. What is cut to
+ * call->max_content is marked on the call. 0 or -errno (-ENOBUFS: over @ret's
+ * maximum, -ENOMEM). */
+int generation_line(const struct generation_options *options, struct call *call,
 		    const struct exchange *exchange, struct buf *ret);
 
 #endif

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A finished call as the JSON line of the command line's contract. Of the HTTP
+ * heads only the path, the host, the status and one request id leave: no query,
+ * no other header.
+ */
+#include "export/generation.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <openssl/sha.h>
+
+#include "base/text.h"
+#include "limits.h"
+#include "llm/json.h"
+
+static void hex(const unsigned char *bytes, size_t len, char *ret)
+{
+	for (size_t i = 0; i < len; i++)
+		snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void generation_ids(const struct generation_options *options, const struct conn *conn,
+		    uint64_t exchange, char ret_trace_id[33], char ret_id[17])
+{
+	unsigned char hash[SHA256_DIGEST_LENGTH];
+	char seed[96];
+	int len;
+
+	len = snprintf(seed, sizeof(seed), "%s:%" PRIu64 ":%" PRIu64, options->boot_id,
+		       conn->id, exchange);
+	SHA256((const unsigned char *)seed, (size_t)len, hash);
+	/* All zero is no id to OTel; the first eight bytes are in both. */
+	if (memcmp(hash, (const unsigned char [8]){ 0 }, 8) == 0)
+		hash[7] = 1;
+	hex(hash, 16, ret_trace_id);
+	hex(hash, 8, ret_id);
+}
+
+/* Text from the wire; nothing for none. */
+static void add_slice(cJSON *object, const char *name, struct slice text)
+{
+	_cleanup_(buf_done) struct buf clean = BUF_INIT(3 * LIMIT_HTTP_HEAD);
+
+	if (!text.len)
+		return;
+	text_add_utf8(&clean, text);
+	cJSON_AddStringToObject(object, name, buf_text(&clean));
+}
+
+static void add_buf(cJSON *object, const char *name, const struct buf *text)
+{
+	add_slice(object, name, buf_slice(text));
+}
+
+static void add_text(cJSON *object, const char *name, const char *text)
+{
+	if (text && *text)
+		cJSON_AddStringToObject(object, name, text);
+}
+
+static void add_count(cJSON *object, const char *name, uint64_t count)
+{
+	if (count != COUNT_UNKNOWN)
+		json_add_u64(object, name, count);
+}
+
+/* --- what state the call is in ---------------------------------------------- */
+
+static unsigned status_of(const struct exchange *exchange)
+{
+	return exchange->response.has_head ? exchange->response.head.status : 0;
+}
+
+static bool has_mark(const struct call *call, const struct exchange *exchange, enum loss loss)
+{
+	return (call->marks | exchange->marks) & LOSS_BIT(loss);
+}
+
+static bool is_http_error(const struct exchange *exchange)
+{
+	return status_of(exchange) >= 400;
+}
+
+/* Nothing came back, and gentap was there to see it. */
+static bool is_unanswered(const struct call *call, const struct exchange *exchange)
+{
+	return !exchange->response.has_head &&
+	       (has_mark(call, exchange, LOSS_CUT_BY_CLIENT) ||
+		has_mark(call, exchange, LOSS_CUT_BY_SERVER));
+}
+
+static const char *level_of(const struct call *call, const struct exchange *exchange)
+{
+	if (is_http_error(exchange) || call->is_error || is_unanswered(call, exchange))
+		return "ERROR";
+	if (call->end != CALL_DONE || has_mark(call, exchange, LOSS_GAP))
+		return "WARNING";
+	return "DEFAULT";
+}
+
+/* Marks that leave the generation whole: RESYNC is about bytes before it. */
+static bool is_harmless(enum loss loss)
+{
+	return loss == LOSS_BAD_TEXT || loss == LOSS_TIMES_LIMIT || loss == LOSS_RESYNC;
+}
+
+static bool is_complete(const struct call *call, const struct exchange *exchange)
+{
+	if (call->end != CALL_DONE)
+		return false;
+	for (int loss = 0; loss < LOSS_COUNT; loss++)
+		if (has_mark(call, exchange, loss) && !is_harmless(loss))
+			return false;
+	return true;
+}
+
+static cJSON *reasons_json(const struct call *call, const struct exchange *exchange)
+{
+	static const struct { unsigned flag; const char *name; } kernel[] = {
+		{ GT_FLAG_RING_FULL, "ring_full" },
+		{ GT_FLAG_UNREADABLE, "unreadable" },
+		{ GT_FLAG_CALL_LIMIT, "call_limit" },
+		{ GT_FLAG_SENDFILE, "sendfile" },
+	};
+	cJSON *reasons = cJSON_CreateArray();
+
+	for (int loss = 0; loss < LOSS_COUNT; loss++)
+		if (has_mark(call, exchange, loss))
+			json_append(reasons, cJSON_CreateString(loss_name(loss)));
+	for (size_t i = 0; i < ARRAY_SIZE(kernel); i++)
+		if (exchange->kernel_flags & kernel[i].flag)
+			json_append(reasons, cJSON_CreateString(kernel[i].name));
+	return reasons;
+}
+
+static const char *cut_text(const struct call *call, const struct exchange *exchange)
+{
+	bool is_answered = exchange->response.has_head;
+
+	if (has_mark(call, exchange, LOSS_CUT_BY_CLIENT))
+		return is_answered ? (call->is_stream ? "connection closed by the client before the end of the stream"
+						      : "connection closed by the client before the end of the response")
+				   : "connection closed by the client before a response";
+	if (has_mark(call, exchange, LOSS_CUT_BY_SERVER))
+		return is_answered ? (call->is_stream ? "stream ended by the server before its own end"
+						      : "connection closed by the server before the end of the response")
+				   : "connection closed by the server before a response";
+	if (has_mark(call, exchange, LOSS_DETACHED))
+		return "still running when gentap detached";
+	if (has_mark(call, exchange, LOSS_TARGET_EXITED))
+		return "the process ended first";
+	if (has_mark(call, exchange, LOSS_GAP))
+		return "bytes of the call were lost";
+	return call->end == CALL_DONE ? NULL : "the end of the call was not seen";
+}
+
+/* As the official client words it, so that both ways of tracing agree. */
+static void add_status_message(cJSON *line, const struct generation_options *options,
+			       const struct call *call, const struct exchange *exchange)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT(LIMIT_ERROR_TEXT + 64);
+	bool has_message = call->error_message.len && !call->is_error_text &&
+			   options->content == CONTENT_FULL;
+
+	if (is_http_error(exchange)) {
+		buf_printf(&text, "Error code: %u", status_of(exchange));
+		if (has_message)
+			buf_printf(&text, " - %s", buf_text(&call->error_message));
+	} else if (call->is_error) {
+		buf_add_text(&text, has_message ? buf_text(&call->error_message)
+						: "error reported by the provider");
+	} else if (cut_text(call, exchange)) {
+		buf_add_text(&text, cut_text(call, exchange));
+	}
+	add_buf(line, "statusMessage", &text);
+}
+
+/* --- the parts of the line --------------------------------------------------- */
+
+static void add_time(cJSON *line, const struct generation_options *options, const char *name,
+		     uint64_t time_ns)
+{
+	char text[TEXT_TIME_SIZE];
+
+	if (!time_ns)
+		return;
+	text_time_utc(time_ns + options->realtime_offset_ns, text);
+	cJSON_AddStringToObject(line, name, text);
+}
+
+static void add_identity(cJSON *line, const struct generation_options *options,
+			 const struct call *call, const struct exchange *exchange)
+{
+	char trace_id[33], id[17];
+
+	generation_ids(options, exchange->conn, exchange->number, trace_id, id);
+	cJSON_AddNumberToObject(line, "gentap", 1);
+	cJSON_AddStringToObject(line, "type", call->operation == OPERATION_EMBEDDINGS
+				? "embedding" : "generation");
+	cJSON_AddStringToObject(line, "id", id);
+	cJSON_AddStringToObject(line, "traceId", trace_id);
+	cJSON_AddStringToObject(line, "name", call->dialect->generation_name);
+	add_time(line, options, "startTime", call->times.request_first_ns);
+	if (call->is_stream)
+		add_time(line, options, "completionStartTime", call->times.first_token_ns);
+	add_time(line, options, "endTime", call->times.end_ns);
+}
+
+/* The path of the request target: no query, no scheme, no authority (which may
+ * hold a password). */
+static struct slice path_of(struct slice target)
+{
+	const char *scheme = target.len ? memmem(target.ptr, target.len, "://", 3) : NULL;
+	const char *end;
+
+	for (size_t i = 0; i < target.len; i++)
+		if (target.ptr[i] == '?' || target.ptr[i] == '#')
+			target.len = i;
+	if (target.len && target.ptr[0] != '/' && scheme && scheme + 3 < target.ptr + target.len) {
+		slice_take(&target, (size_t)(scheme + 3 - target.ptr));
+		end = memchr(target.ptr, '/', target.len);
+		slice_take(&target, end ? (size_t)(end - target.ptr) : target.len);
+	}
+	return target;
+}
+
+/* Azure: …/openai/deployments/NAME/chat/completions. */
+static struct slice deployment_of(struct slice path)
+{
+	static const char mark[] = "/openai/deployments/";
+	const char *found = path.len ? memmem(path.ptr, path.len, mark, sizeof(mark) - 1) : NULL;
+	const char *end;
+
+	if (!found)
+		return (struct slice){ 0 };
+	slice_take(&path, (size_t)(found - path.ptr) + sizeof(mark) - 1);
+	end = path.len ? memchr(path.ptr, '/', path.len) : NULL;
+	return (struct slice){ path.ptr, end ? (size_t)(end - path.ptr) : path.len };
+}
+
+static void add_model(cJSON *line, const struct call *call, const struct exchange *exchange)
+{
+	const char *requested = json_string(call->request, "model");
+
+	if (call->response_model.len)
+		add_buf(line, "model", &call->response_model);
+	else if (requested && *requested)
+		cJSON_AddStringToObject(line, "model", requested);
+	else
+		add_slice(line, "model", deployment_of(path_of(exchange->request.head.target)));
+}
+
+/* Adds @json, which it owns, cut to what may be kept of one text. */
+static void add_fit(cJSON *line, const char *name, struct call *call, cJSON *json)
+{
+	if (json_fit(&json, call->max_content))
+		call->marks |= LOSS_BIT(LOSS_CONTENT_TRUNCATED);
+	json_add(line, name, json);
+}
+
+static void add_content(cJSON *line, const struct generation_options *options,
+			struct call *call, const struct exchange *exchange)
+{
+	cJSON *parameters = call->dialect->model_parameters(call);
+
+	json_add(line, "modelParameters", parameters);
+	if (options->content != CONTENT_FULL)
+		return;
+	add_fit(line, "input", call, call->dialect->input(call));
+	if (!is_http_error(exchange))
+		add_fit(line, "output", call, call->dialect->output(call));
+}
+
+static void add_usage(cJSON *line, const struct call *call, const struct exchange *exchange)
+{
+	const struct usage *usage = &call->usage;
+	cJSON *details, *cost;
+
+	if (usage->is_reported) {
+		details = cJSON_AddObjectToObject(line, "usageDetails");
+		add_count(details, "input", usage->input);
+		add_count(details, "input_cached_tokens", usage->input_cached);
+		add_count(details, "input_cache_creation", usage->input_cache_creation);
+		add_count(details, "input_audio_tokens", usage->input_audio);
+		add_count(details, "output", usage->output);
+		add_count(details, "output_reasoning_tokens", usage->output_reasoning);
+		add_count(details, "output_audio_tokens", usage->output_audio);
+		add_count(details, "total", usage->total);
+	}
+	if (!isnan(usage->cost)) {
+		cost = cJSON_AddObjectToObject(line, "costDetails");
+		cJSON_AddNumberToObject(cost, "total", usage->cost);
+	} else if (is_http_error(exchange) || is_unanswered(call, exchange)) {
+		/* As the drop-in: what failed is not estimated from its input. */
+		cost = cJSON_AddObjectToObject(line, "costDetails");
+		cJSON_AddNumberToObject(cost, "input", 0);
+		cJSON_AddNumberToObject(cost, "output", 0);
+		cJSON_AddNumberToObject(cost, "total", 0);
+	}
+}
+
+/* Of the choice with the lowest index. */
+static const struct buf *finish_reason(const struct call *call)
+{
+	const struct choice *first = NULL;
+
+	for (size_t i = 0; i < call->choice_count; i++)
+		if (!first || call->choices[i].index < first->index)
+			first = &call->choices[i];
+	return first && first->finish_reason.len ? &first->finish_reason : NULL;
+}
+
+/* What the request brought along; its own gentap.* keys would pass for ours. */
+static cJSON *request_metadata(const struct call *call)
+{
+	const cJSON *given = json_get(call->request, "metadata");
+	cJSON *metadata = cJSON_CreateObject();
+	const cJSON *item;
+
+	if (cJSON_IsObject(given))
+		cJSON_ArrayForEach(item, given)
+			if (!cJSON_IsNull(item) && strncmp(item->string, "gentap.", 7) != 0 &&
+			    strcmp(item->string, "finish_reason") != 0)
+				json_add_copy(metadata, item->string, item);
+	json_add_copy(metadata, "response_format", json_get(call->request, "response_format"));
+	return metadata;
+}
+
+static void add_gentap_metadata(cJSON *metadata, const struct generation_options *options,
+				const struct call *call, const struct exchange *exchange)
+{
+	cJSON_AddStringToObject(metadata, "gentap.role",
+				exchange->role == ROLE_SERVER ? "server" : "client");
+	add_buf(metadata, "gentap.responseId", &call->response_id);
+	if (call->error_type.len)
+		add_buf(metadata, "gentap.errorType", &call->error_type);
+	if (call->is_error_text && options->content == CONTENT_FULL)
+		add_buf(metadata, "gentap.errorBody", &call->error_message);
+	if (call->usage.is_inconsistent)
+		cJSON_AddTrueToObject(metadata, "gentap.usageInconsistent");
+	if (call->usage.output_reasoning == COUNT_UNKNOWN)
+		add_count(metadata, "gentap.reasoningTokens", call->usage.reasoning_tokens);
+	if (!is_complete(call, exchange)) {
+		cJSON_AddFalseToObject(metadata, "gentap.complete");
+		json_add(metadata, "gentap.reasons", reasons_json(call, exchange));
+	}
+}
+
+static void add_metadata(cJSON *line, const struct generation_options *options,
+			 struct call *call, const struct exchange *exchange)
+{
+	_cleanup_(json_freep) cJSON *metadata = NULL;
+
+	if (options->content == CONTENT_FULL)
+		metadata = request_metadata(call);
+	if (json_fit(&metadata, LIMIT_METADATA))
+		call->marks |= LOSS_BIT(LOSS_CONTENT_TRUNCATED);
+	if (!cJSON_IsObject(metadata)) {
+		cJSON_Delete(metadata);
+		metadata = cJSON_CreateObject();
+	}
+	if (finish_reason(call))
+		add_buf(metadata, "finish_reason", finish_reason(call));
+	add_gentap_metadata(metadata, options, call, exchange);
+	json_add(line, "metadata", TAKE_PTR(metadata));
+}
+
+static const char *const request_id_names[] = {
+	"x-request-id", "request-id", "apim-request-id", "x-amzn-requestid",
+	"x-generation-id", "x-litellm-call-id", "cf-ray",
+};
+
+static void add_request_id(cJSON *http, const struct http1_head *head)
+{
+	struct slice value;
+
+	for (size_t i = 0; i < ARRAY_SIZE(request_id_names); i++)
+		if (http1_field(head, request_id_names[i], &value) && value.len) {
+			add_slice(http, "requestId", value);
+			return;
+		}
+}
+
+static struct slice host_of(const struct exchange *exchange)
+{
+	struct slice host;
+
+	if (http1_field(&exchange->request.head, "host", &host) && host.len)
+		return host;
+	return slice_of(exchange->conn->server_name);
+}
+
+/* Bytes are of the bodies, as framed on the wire. */
+static void add_http(cJSON *line, const struct exchange *exchange)
+{
+	const struct message *request = &exchange->request, *response = &exchange->response;
+	cJSON *http = cJSON_AddObjectToObject(line, "http");
+
+	cJSON_AddStringToObject(http, "version", request->head.minor ? "1.1" : "1.0");
+	add_slice(http, "method", request->head.method);
+	add_slice(http, "path", path_of(request->head.target));
+	add_slice(http, "host", host_of(exchange));
+	if (response->has_head) {
+		cJSON_AddNumberToObject(http, "status", response->head.status);
+		add_request_id(http, &response->head);
+	}
+	json_add_u64(http, "requestBytes", request->body_wire_bytes);
+	if (response->has_head)
+		json_add_u64(http, "responseBytes", response->body_wire_bytes);
+}
+
+static void add_origin(cJSON *line, const struct exchange *exchange)
+{
+	const struct conn *conn = exchange->conn;
+	cJSON *process = cJSON_AddObjectToObject(line, "process");
+	cJSON *connection = cJSON_AddObjectToObject(line, "connection");
+	char peer[64];
+
+	cJSON_AddNumberToObject(process, "pid", conn->pid);
+	cJSON_AddNumberToObject(process, "tid", conn->tid);
+	add_slice(process, "comm", (struct slice){ conn->comm, strnlen(conn->comm, GT_COMM_BYTES) });
+
+	json_add_u64(connection, "id", conn->id);
+	json_add_u64(connection, "exchange", exchange->number);
+	cJSON_AddBoolToObject(connection, "tls", conn->is_tls);
+	cJSON_AddBoolToObject(connection, "reused", exchange->number > 1);
+	conn_peer_text(conn, peer, sizeof(peer));
+	add_slice(connection, "peer", slice_of(peer));
+	add_slice(connection, "serverName",
+		  (struct slice){ conn->server_name, strnlen(conn->server_name, GT_NAME_BYTES) });
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Linear interpolation between the closest ranks, as numpy's default. */
+static double percentile_ms(const uint64_t *sorted_ns, size_t count, double percent)
+{
+	double rank = (double)(count - 1) * percent / 100;
+	size_t below = (size_t)rank;
+	double low = (double)sorted_ns[below];
+	double high = (double)sorted_ns[MIN(below + 1, count - 1)];
+
+	return (low + (high - low) * (rank - (double)below)) / 1e6;
+}
+
+static void add_gaps(cJSON *timing, const struct call *call)
+{
+	_cleanup_(freep) uint64_t *sorted = NULL;
+
+	if (!call->gap_count)
+		return;
+	sorted = calloc(call->gap_count, sizeof(*sorted));
+	if (!sorted)
+		return;
+	memcpy(sorted, call->gaps_ns, call->gap_count * sizeof(*sorted));
+	qsort(sorted, call->gap_count, sizeof(*sorted), by_value);
+	cJSON_AddNumberToObject(timing, "itlP50Ms", percentile_ms(sorted, call->gap_count, 50));
+	cJSON_AddNumberToObject(timing, "itlP99Ms", percentile_ms(sorted, call->gap_count, 99));
+	cJSON_AddNumberToObject(timing, "itlMaxMs", percentile_ms(sorted, call->gap_count, 100));
+}
+
+/* Both roles count from the request's first byte. */
+static void add_timing(cJSON *line, const struct call *call)
+{
+	const struct call_times *times = &call->times;
+	uint64_t tokens = call->usage.output_tokens;
+	cJSON *timing;
+
+	if (!call->is_stream)
+		return;
+	timing = cJSON_AddObjectToObject(line, "timing");
+	if (call->chunks)
+		cJSON_AddNumberToObject(timing, "ttftMs",
+			(double)elapsed_ns(times->request_first_ns, times->first_token_ns) / 1e6);
+	/* All tokens in one event have no time between them that could be seen. */
+	if (call->chunks > 1 && tokens != COUNT_UNKNOWN && tokens > 1)
+		cJSON_AddNumberToObject(timing, "tpotMs",
+			(double)elapsed_ns(times->first_token_ns, times->last_token_ns) /
+			(double)(tokens - 1) / 1e6);
+	add_gaps(timing, call);
+	json_add_u64(timing, "chunks", call->chunks);
+}
+
+static void add_evidence(cJSON *line, const struct call *call, const struct exchange *exchange)
+{
+	cJSON *evidence = cJSON_AddObjectToObject(line, "evidence");
+
+	cJSON_AddStringToObject(evidence, "usage", call->usage.is_reported ? "reported" : "absent");
+	cJSON_AddStringToObject(evidence, "parent", "none");
+	cJSON_AddBoolToObject(evidence, "complete", is_complete(call, exchange));
+	json_add(evidence, "reasons", reasons_json(call, exchange));
+	json_add_u64(evidence, "lostBytes", exchange->request.lost_bytes + exchange->response.lost_bytes);
+}
+
+static void add_names(cJSON *line, const struct generation_options *options,
+		      const struct call *call, const struct exchange *exchange)
+{
+	add_text(line, "environment", options->environment);
+	add_text(line, "release", options->release);
+	add_text(line, "version", options->version);
+	cJSON_AddStringToObject(line, "provider", provider_name(host_of(exchange), call));
+	cJSON_AddStringToObject(line, "dialect", call->dialect->name);
+	cJSON_AddStringToObject(line, "operation", operation_name(call->operation));
+	cJSON_AddStringToObject(line, "role", exchange->role == ROLE_SERVER ? "server" : "client");
+}
+
+int generation_line(const struct generation_options *options, struct call *call,
+		    const struct exchange *exchange, struct buf *ret)
+{
+	_cleanup_(json_freep) cJSON *line = cJSON_CreateObject();
+	_cleanup_(freep) char *text = NULL;
+
+	add_identity(line, options, call, exchange);
+	add_model(line, call, exchange);
+	/* Before all that tells the marks: it may add one. */
+	add_content(line, options, call, exchange);
+	add_metadata(line, options, call, exchange);
+	add_usage(line, call, exchange);
+	cJSON_AddStringToObject(line, "level", level_of(call, exchange));
+	add_status_message(line, options, call, exchange);
+	if (finish_reason(call))
+		add_buf(line, "finishReason", finish_reason(call));
+	add_names(line, options, call, exchange);
+	add_http(line, exchange);
+	add_origin(line, exchange);
+	add_timing(line, call);
+	add_evidence(line, call, exchange);
+
+	text = cJSON_PrintUnformatted(line);
+	return text ? buf_add_text(ret, text) : -ENOMEM;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Glue: exchanges of the connection table become calls, finished calls become
+ * lines. A call is finished at its protocol's own end, which may come before
+ * HTTP's: clients stop reading at [DONE] and close.
+ *
+ * exchange->user is the call, owned here, from begin to finish; NULL for what
+ * is no LLM call and for what has given its line.
+ */
+#include "pipeline.h"
+
+#include <errno.h>
+
+#include "limits.h"
+
+struct pipeline {
+	struct pipeline_options options;
+	struct conn_table *table;
+	struct pipeline_totals totals;
+	bool is_freed;		/* what ends now has nobody to go to */
+};
+
+static void count_marks(struct pipeline *pipeline, loss_set marks)
+{
+	for (int loss = 0; loss < LOSS_COUNT; loss++)
+		if (marks & LOSS_BIT(loss))
+			pipeline->totals.losses[loss]++;
+}
+
+/* What is not all there is read as far as it goes. */
+static bool is_body_cut(const struct message *message)
+{
+	return !message->is_whole || message->lost_bytes || message->body.is_full;
+}
+
+static void read_request(struct call *call, const struct exchange *exchange)
+{
+	call_read_request(call, buf_slice(&exchange->request.body), is_body_cut(&exchange->request));
+}
+
+static void set_times(struct call *call, const struct exchange *exchange)
+{
+	call->times.request_first_ns = exchange->request.first_ns;
+	call->times.request_last_ns = exchange->request.last_ns;
+	call->times.response_first_ns = exchange->response.first_ns;
+}
+
+/* The longest line: both texts with every byte escaped, metadata, and the rest. */
+static size_t line_max(const struct pipeline *pipeline)
+{
+	return 3 * 6 * pipeline->options.max_content + 256 * KiB;
+}
+
+static void give_line(struct pipeline *pipeline, struct call *call,
+		      const struct exchange *exchange)
+{
+	_cleanup_(buf_done) struct buf line = BUF_INIT(line_max(pipeline));
+
+	if (generation_line(&pipeline->options.generation, call, exchange, &line) < 0) {
+		pipeline->totals.losses[LOSS_NO_MEMORY]++;
+		return;
+	}
+	pipeline->totals.generations++;
+	pipeline->options.line(pipeline->options.ctx, buf_slice(&line));
+}
+
+/* Ends the exchange's call, with a line if it was one. */
+static void finish(struct pipeline *pipeline, struct exchange *exchange)
+{
+	_cleanup_(call_free) struct call *call = exchange->user;
+
+	exchange->user = NULL;
+	pipeline->totals.live_calls--;
+	set_times(call, exchange);
+	/* An answer may overtake its request's end. */
+	if (!exchange->request.is_whole)
+		read_request(call, exchange);
+	if (!call_is_recognised(call) || pipeline->is_freed)
+		return;
+	give_line(pipeline, call, exchange);
+	/* The table has counted the exchange's own. */
+	count_marks(pipeline, call->marks & ~exchange->marks);
+}
+
+static bool on_begin(void *ctx, struct exchange *exchange)
+{
+	struct pipeline *pipeline = ctx;
+	const struct http1_head *head = &exchange->request.head;
+	const struct dialect *dialect = dialect_find(head->method, head->target);
+	struct call *call;
+
+	pipeline->totals.exchanges++;
+	if (!dialect)
+		return false;
+	call = call_new(dialect, pipeline->options.max_content);
+	if (!call) {
+		pipeline->totals.losses[LOSS_NO_MEMORY]++;
+		return false;
+	}
+	exchange->user = call;
+	pipeline->totals.live_calls++;
+	return true;
+}
+
+static void on_request(void *ctx, struct exchange *exchange)
+{
+	(void)ctx;
+	if (exchange->user)
+		read_request(exchange->user, exchange);
+}
+
+static void on_sse(void *ctx, struct exchange *exchange, uint64_t time_ns,
+		   const struct sse_event *event)
+{
+	struct call *call = exchange->user;
+
+	if (!call)
+		return;
+	call_read_event(call, time_ns, event->data);
+	if (call->end == CALL_DONE)
+		finish(ctx, exchange);
+}
+
+static loss_set mark_of(enum exchange_end end)
+{
+	switch (end) {
+	case END_COMPLETE:
+		return 0;
+	case END_CUT_BY_CLIENT:
+		return LOSS_BIT(LOSS_CUT_BY_CLIENT);
+	case END_CUT_BY_SERVER:
+		return LOSS_BIT(LOSS_CUT_BY_SERVER);
+	case END_LOST:
+		return LOSS_BIT(LOSS_GAP);
+	case END_DETACHED:
+		return LOSS_BIT(LOSS_DETACHED);
+	case END_TARGET_EXITED:
+		return LOSS_BIT(LOSS_TARGET_EXITED);
+	}
+	return 0;
+}
+
+/* Whether every choice said why it ended. Some servers leave [DONE] out. */
+static bool has_finished_choices(const struct call *call)
+{
+	for (size_t i = 0; i < call->choice_count; i++)
+		if (!call->choices[i].finish_reason.len)
+			return false;
+	return call->choice_count > 0;
+}
+
+/* The stream's HTTP message is over, and [DONE] was not in it. */
+static void end_stream(struct call *call, const struct exchange *exchange)
+{
+	if (exchange->end != END_COMPLETE)
+		return;
+	if (has_finished_choices(call) || call->is_error)
+		call->end = CALL_DONE;
+	else
+		call->marks |= LOSS_BIT(LOSS_CUT_BY_SERVER);
+}
+
+static void on_end(void *ctx, struct exchange *exchange, uint64_t time_ns)
+{
+	const struct message *response = &exchange->response;
+	struct call *call = exchange->user;
+
+	if (!call)
+		return;
+	call->is_stream |= exchange->is_sse;
+	call->marks |= mark_of(exchange->end);
+	call->times.end_ns = exchange->end == END_COMPLETE && response->last_ns
+			     ? response->last_ns : time_ns;
+	if (exchange->is_sse)
+		end_stream(call, exchange);
+	else if (response->has_head)
+		call_read_response(call, response->head.status, buf_slice(&response->body),
+				   is_body_cut(response));
+	finish(ctx, exchange);
+}
+
+static const struct exchange_ops ops = {
+	.begin = on_begin,
+	.request = on_request,
+	.sse = on_sse,
+	.end = on_end,
+};
+
+static void on_ignored(void *ctx, const struct conn *conn)
+{
+	const struct pipeline *pipeline = ctx;
+
+	if (pipeline->options.ignored)
+		pipeline->options.ignored(pipeline->options.ctx, conn);
+}
+
+int pipeline_new(struct pipeline **ret, const struct pipeline_options *options)
+{
+	struct conn_table_options table = { .ops = &ops, .ignored = on_ignored };
+	struct pipeline *pipeline;
+	int r;
+
+	assert(ret);
+	assert(options->line);
+
+	pipeline = calloc(1, sizeof(*pipeline));
+	if (!pipeline)
+		return -ENOMEM;
+	pipeline->options = *options;
+	table.ctx = pipeline;
+	table.losses = pipeline->totals.losses;
+	r = conn_table_new(&pipeline->table, &table);
+	if (r < 0) {
+		free(pipeline);
+		return r;
+	}
+	*ret = pipeline;
+	return 0;
+}
+
+void pipeline_free(struct pipeline **pipelinep)
+{
+	struct pipeline *pipeline = *pipelinep;
+
+	if (!pipeline)
+		return;
+	pipeline->is_freed = true;
+	conn_table_free(&pipeline->table);
+	free(pipeline);
+	*pipelinep = NULL;
+}
+
+void pipeline_event(void *ctx, const struct gt_event *event)
+{
+	struct pipeline *pipeline = ctx;
+
+	pipeline->totals.events++;
+	if (event->type == GT_EVENT_DATA)
+		pipeline->totals.bytes += ((const struct gt_data_event *)event)->captured_len;
+	conn_table_event(pipeline->table, event);
+}
+
+void pipeline_detach(struct pipeline *pipeline, uint64_t time_ns)
+{
+	conn_table_detach(pipeline->table, time_ns);
+}
+
+void pipeline_totals(const struct pipeline *pipeline, struct pipeline_totals *ret)
+{
+	*ret = pipeline->totals;
+	ret->live_conns = conn_table_count(pipeline->table);
+}
