@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/syscall.h>
 
 #include "base/base.h"
@@ -33,11 +34,23 @@ struct site_list {
 	size_t count;
 };
 
-enum link_kind link_kind_of(const struct features *features)
+static enum link_kind best_link_kind(const struct features *features)
 {
 	if (!features->has_uprobe_multi || !features->is_multi_pid_filter_sound)
 		return LINK_PERF;
 	return features->has_uprobe_session ? LINK_SESSION : LINK_MULTI;
+}
+
+enum link_kind link_kind_of(const struct features *features)
+{
+	enum link_kind best = best_link_kind(features);
+	const char *older = getenv("GENTAP_LINKS");
+
+	if (older && strcmp(older, "perf") == 0)
+		return LINK_PERF;
+	if (older && strcmp(older, "multi") == 0)
+		return MAX(best, LINK_MULTI);
+	return best;
 }
 
 const char *link_kind_name(enum link_kind kind)

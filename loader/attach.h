@@ -32,6 +32,8 @@ enum link_kind {
 	LINK_PERF,	/* one perf event per site */
 };
 
+/* The best that the kernel has. GENTAP_LINKS=multi or perf in the environment
+ * asks for what older kernels get, so that it can be tested here. */
 enum link_kind link_kind_of(const struct features *features);
 const char *link_kind_name(enum link_kind kind);
 
