@@ -25,6 +25,8 @@ struct exporter_options {
 	bool has_colour;		/* terminal sink */
 	bool is_quiet;			/* no notes on stderr */
 	uint64_t max_count;		/* --count: 0 for no limit; then count_fd becomes readable */
+	unsigned flush_at;		/* Langfuse: generations of a full batch; 0: the limit's */
+	unsigned flush_interval_ms;	/* Langfuse: until a batch goes that is not full; 0: 5 s */
 };
 
 struct exporter;
@@ -45,6 +47,10 @@ struct exporter_totals {
 	uint64_t sent, unsent;		/* Langfuse: acknowledged; left in the store */
 	uint64_t losses[LOSS_COUNT];
 };
+
+/* From any thread, also while another is in exporter_stop: all is still written
+ * to store and files, but Langfuse is no longer waited for. */
+void exporter_hurry(struct exporter *exporter);
 
 /* Drains the queue, sends what is pending (at most @timeout_ms), stops the
  * thread, closes everything. */
