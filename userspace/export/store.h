@@ -2,6 +2,9 @@
 /*
  * The local store and outbox: one SQLite file (WAL, mode 0600), one writer.
  * A generation is committed before it is sent and marked when acknowledged.
+ *
+ * Several threads may share a store: from store_begin to its end the others
+ * wait, and callbacks run while they do.
  */
 #ifndef GENTAP_EXPORT_STORE_H
 #define GENTAP_EXPORT_STORE_H
@@ -17,16 +20,21 @@ enum outbox {
 	OUTBOX_REFUSED = 3,	/* refused for good; kept, never retried */
 };
 
-/* @path NULL: in memory (--no-store). Makes missing parent directories (0700).
- * is_read_only: for ls and show. 0 or -errno; *ret_error (may be NULL) gets a
- * static or owned-by-nobody reason text for people. */
+/* @path NULL: in memory (--no-store), where a row goes once it need not be sent
+ * any more. Makes missing parent directories (0700). is_read_only: for ls and
+ * show. 0 or -errno; *ret_error (may be NULL) gets a static reason text for
+ * people. */
 int store_open(struct store **ret, const char *path, bool is_read_only, const char **ret_error);
 void store_close(struct store **store);
 
-/* Transactions around many puts. 0 or -errno (-ENOSPC disk full, -EIO…). */
+/* Transactions around many puts. 0 or -errno (-ENOSPC disk full, -EIO…). What
+ * began ends in one call of commit, which rolls back when it fails, or of
+ * rollback. */
 int store_begin(struct store *store);
 int store_commit(struct store *store);
-/* Inserts or replaces by id. @line is the JSON line. */
+void store_rollback(struct store *store);
+/* Inserts or replaces by id; a row that was sent stays so while its line is the
+ * same. @line is the JSON line. 0, -EBADMSG (not such a line) or -errno. */
 int store_put(struct store *store, struct slice line, enum outbox outbox);
 
 struct store_row {
