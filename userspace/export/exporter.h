@@ -6,6 +6,8 @@
 #ifndef GENTAP_EXPORT_EXPORTER_H
 #define GENTAP_EXPORT_EXPORTER_H
 
+#include <stdatomic.h>
+
 #include "base/loss.h"
 #include "export/langfuse.h"
 #include "export/store.h"
@@ -27,6 +29,10 @@ struct exporter_options {
 	uint64_t max_count;		/* --count: 0 for no limit; then count_fd becomes readable */
 	unsigned flush_at;		/* Langfuse: generations of a full batch; 0: the limit's */
 	unsigned flush_interval_ms;	/* Langfuse: until a batch goes that is not full; 0: 5 s */
+	/* NULL, or the caller's, set from any thread: all is still written to store
+	 * and files, but Langfuse is no longer waited for (a request under way ends
+	 * within 200 ms). Must outlive the exporter. */
+	const atomic_bool *is_hurried;
 };
 
 struct exporter;
@@ -47,10 +53,6 @@ struct exporter_totals {
 	uint64_t sent, unsent;		/* Langfuse: acknowledged; left in the store */
 	uint64_t losses[LOSS_COUNT];
 };
-
-/* From any thread, also while another is in exporter_stop: all is still written
- * to store and files, but Langfuse is no longer waited for. */
-void exporter_hurry(struct exporter *exporter);
 
 /* Drains the queue, sends what is pending (at most @timeout_ms), stops the
  * thread, closes everything. */
