@@ -18,10 +18,12 @@ WORDS = ("the of kernel probe größe token stream 日本語 ring page socket na
          "latency café byte queue Привет thread span 🙂 event branch \"quoted\" back\\slash "
          "new\nline tab\there counter offset").split(" ")
 CREATED = 1795324782
+MAX_LOGGED = 100000     # characters of the user's text in the truth log
+SCRIPT = {}             # question -> the answer to it, instead of words
 _counter = itertools.count(1)
 
 # model -> (words, milliseconds between events)
-SHAPES = {"gt-long": (400, 0), "gt-slow": (40, 50), "gt-late": (6, 0), "gt-hang": (2, 0)}
+SHAPES = {"gt-long": (400, 0), "gt-slow": (40, 100), "gt-late": (6, 0), "gt-hang": (2, 0)}
 # model -> (status, error type, code)
 ERRORS = {
     "gt-400": (400, "invalid_request_error", "context_length_exceeded"),
@@ -91,9 +93,8 @@ class Answer:
         self.choices = []
         self.tokens = 0
         self.times = {"arrived": time.monotonic_ns()}
-        self.sent_pieces = []       # texts of choice 0 that went out
         self.content_events = 0     # events that bear content and went out
-        self.end = "none"           # whole, cut, client_gone
+        self.sent = ""              # the text in them
         self._fill()
 
     def _fill(self):
@@ -124,7 +125,8 @@ class Answer:
         return choice
 
     def _speak(self, choice, seed):
-        said = words(seed, SHAPES.get(self.model, (12, 0))[0])
+        said = (SCRIPT[self.text].split() if self.text in SCRIPT
+                else words(seed, SHAPES.get(self.model, (12, 0))[0]))
         # Every fifth event holds three tokens, as servers that lag behind do.
         at = 0
         while at < len(said):
@@ -256,6 +258,7 @@ class Answer:
             return
         self.times.setdefault("first", time.monotonic_ns())
         self.content_events += 1
+        self.sent += content
 
     def exchange(self, end):
         """The line of the truth log: what went out, and how it ended."""
@@ -263,7 +266,7 @@ class Answer:
         return {
             "id": self.id, "path": self.path, "kind": self.kind, "model": self.model,
             "response_model": self.response_model, "status": self.status,
-            "stream": self.is_stream, "user": self.text,
+            "stream": self.is_stream, "user": self.text[:MAX_LOGGED],
             "texts": [c.text for c in self.choices],
             "reasoning": ["".join(c.reasoning) for c in self.choices],
             "refusal": [c.refusal for c in self.choices],
@@ -271,7 +274,7 @@ class Answer:
             "finish": [c.finish for c in self.choices],
             "usage": None if self.error or (self.is_stream and not self.has_stream_usage)
                      else self.usage,
-            "error": self.error, "events": self.content_events, "end": end, "times": self.times,
+            "error": self.error, "events": self.content_events, "sent": self.sent, "end": end, "times": self.times,
             "inputs": self._input_count(), "dimensions": self.request.get("dimensions") or 8,
         }
 

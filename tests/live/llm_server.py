@@ -18,7 +18,7 @@ import signal
 import ssl
 import sys
 
-from answers import Answer, encode_event
+from answers import SCRIPT, Answer, encode_event
 
 MAX_HEAD = 1 << 20
 NUL_BODY = (b'{"id":"x\x00y","object":"chat.completion","model":"\xff\xfe","choices":[{"index":0,'
@@ -164,7 +164,7 @@ class Server:
 
     async def serve_raw(self, writer, answer):
         """What no server should send, by the model's name."""
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
         raw = {
             "gt-raw-garbage": b"\x00\x01\x02HTTP/9.9 what?\r\n" + bytes(range(256)) * 8,
             "gt-raw-headbomb": head + b"x-bomb: " + b"b" * 300000 + b"\r\n\r\n",
@@ -203,7 +203,12 @@ def main():
     parser.add_argument("--log", required=True)
     parser.add_argument("--cert")
     parser.add_argument("--key")
-    asyncio.run(serve(parser.parse_args()))
+    parser.add_argument("--script", help="JSON object: questions and the answers to them")
+    options = parser.parse_args()
+    if options.script:
+        with open(options.script, encoding="utf-8") as file:
+            SCRIPT.update(json.load(file))
+    asyncio.run(serve(options))
 
 
 if __name__ == "__main__":

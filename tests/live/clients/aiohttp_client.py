@@ -10,7 +10,7 @@ from client import API_KEY, HEADERS, Report, ca_file, events, finish, start
 
 
 async def make(session, base, call):
-    report = Report(call)
+    report = Report()
     try:
         async with session.post(base + "/" + call["path"], json=call["body"]) as response:
             if call["body"].get("stream") and response.ok:

@@ -2,7 +2,7 @@
 """What the client programs share: the protocol with the runner, and the report.
 
 A client is started with a base URL and a plan (a JSON file: a list of
-{"path", "body", "abort_after"?}), says READY, waits for a line on stdin so that
+{"path", "body", "abort_after"?, "repeat"?}), says READY, waits for a line on stdin so that
 gentap can attach to the running process, makes the calls, prints one line of
 JSON with what it received, and ends on the next line.
 """
@@ -27,6 +27,9 @@ def start():
     base, path = sys.argv[1:3]
     with open(path, encoding="utf-8") as file:
         plan = json.load(file)
+    for call in plan:
+        if "repeat" in call:
+            call["body"]["messages"][-1]["content"] *= call["repeat"]
     print("READY", flush=True)
     sys.stdin.readline()
     return base, plan
@@ -40,9 +43,8 @@ def finish(reports):
 class Report:
     """What one call gave its caller; add_*() take the provider's objects as dicts."""
 
-    def __init__(self, call):
-        self.fields = {"user": call["body"].get("messages", [{}])[-1].get("content"),
-                       "id": None, "model": None, "text": "", "usage": None, "finish": None,
+    def __init__(self):
+        self.fields = {"id": None, "model": None, "text": "", "usage": None, "finish": None,
                        "tools": [], "error": None, "started": time.monotonic_ns(),
                        "first": None, "ended": None}
 

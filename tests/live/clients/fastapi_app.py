@@ -35,7 +35,7 @@ async def pid():
 
 @app.post("/ask")
 async def ask(call: dict):
-    report = Report(call)
+    report = Report()
     api = {"chat/completions": client().chat.completions, "completions": client().completions,
            "embeddings": client().embeddings}[call["path"]]
     try:

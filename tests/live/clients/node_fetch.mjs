@@ -42,7 +42,7 @@ async function addStream(report, response) {
 }
 
 async function make(base, call) {
-	const report = { user: call.body.messages?.at(-1).content, id: null, model: null, text: '',
+	const report = { id: null, model: null, text: '',
 		usage: null, finish: null, tools: [], error: null, started: now(), first: null };
 	try {
 		const response = await fetch(`${base}/${call.path}`,

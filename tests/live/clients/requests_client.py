@@ -7,7 +7,7 @@ from client import API_KEY, HEADERS, Report, events, finish, start
 
 
 def make(session, base, call):
-    report = Report(call)
+    report = Report()
     url, is_stream = base + "/" + call["path"], call["body"].get("stream", False)
     try:
         with session.post(url, json=call["body"], stream=is_stream, timeout=60) as response:
@@ -20,7 +20,7 @@ def make(session, base, call):
                         break
             else:
                 report.add_body(response.json())
-    except (requests.RequestException, ValueError) as error:
+    except (requests.RequestException, ValueError, RecursionError) as error:
         report.add_error(error)
     return report.end()
 

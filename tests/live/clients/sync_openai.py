@@ -11,7 +11,7 @@ def call_of(client, path):
 
 def make(client, call):
     import openai
-    report = Report(call)
+    report = Report()
     try:
         answer = call_of(client, call["path"])(**call["body"])
         if call["body"].get("stream"):
