@@ -13,6 +13,7 @@ import selectors
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -250,7 +251,7 @@ class Busy:
         self.test = test
 
     def __enter__(self):
-        loop = ["/usr/bin/env", "python3", "-c",
+        loop = [sys.executable, "-c",
                 "import time\nend = time.time() + 60\nwhile time.time() < end: pass"]
         self.programs = [Program(self.test, "busy%d" % number, loop)
                          for number in range(2 * os.cpu_count())]
