@@ -242,12 +242,13 @@ static struct slice deployment_of(struct slice path)
 
 static void add_model(cJSON *line, const struct call *call, const struct exchange *exchange)
 {
-	const char *requested = json_string(call->request, "model");
+	struct slice requested = slice_of(json_string(call->request, "model"));
 
 	if (call->response_model.len)
 		add_buf(line, "model", &call->response_model);
-	else if (requested && *requested)
-		cJSON_AddStringToObject(line, "model", requested);
+	else if (requested.len)
+		add_slice(line, "model",
+			  (struct slice){ requested.ptr, utf8_prefix(requested, call->response_model.max) });
 	else
 		add_slice(line, "model", deployment_of(path_of(exchange->request.head.target)));
 }
@@ -260,11 +261,25 @@ static void add_fit(cJSON *line, const char *name, struct call *call, cJSON *jso
 	json_add(line, name, json);
 }
 
+/* An object of the request that stays small: cut, or empty if cutting its texts
+ * is not enough. */
+static void fit_object(cJSON **object, struct call *call)
+{
+	if (!json_fit(object, LIMIT_METADATA))
+		return;
+	call->marks |= LOSS_BIT(LOSS_CONTENT_TRUNCATED);
+	if (!cJSON_IsObject(*object)) {
+		cJSON_Delete(*object);
+		*object = cJSON_CreateObject();
+	}
+}
+
 static void add_content(cJSON *line, const struct generation_options *options,
 			struct call *call, const struct exchange *exchange)
 {
 	cJSON *parameters = call->dialect->model_parameters(call);
 
+	fit_object(&parameters, call);
 	json_add(line, "modelParameters", parameters);
 	if (options->content != CONTENT_FULL)
 		return;
@@ -351,20 +366,14 @@ static void add_gentap_metadata(cJSON *metadata, const struct generation_options
 static void add_metadata(cJSON *line, const struct generation_options *options,
 			 struct call *call, const struct exchange *exchange)
 {
-	_cleanup_(json_freep) cJSON *metadata = NULL;
+	cJSON *metadata = options->content == CONTENT_FULL ? request_metadata(call)
+							   : cJSON_CreateObject();
 
-	if (options->content == CONTENT_FULL)
-		metadata = request_metadata(call);
-	if (json_fit(&metadata, LIMIT_METADATA))
-		call->marks |= LOSS_BIT(LOSS_CONTENT_TRUNCATED);
-	if (!cJSON_IsObject(metadata)) {
-		cJSON_Delete(metadata);
-		metadata = cJSON_CreateObject();
-	}
+	fit_object(&metadata, call);
 	if (finish_reason(call))
 		add_buf(metadata, "finish_reason", finish_reason(call));
 	add_gentap_metadata(metadata, options, call, exchange);
-	json_add(line, "metadata", TAKE_PTR(metadata));
+	json_add(line, "metadata", metadata);
 }
 
 static const char *const request_id_names[] = {

@@ -26,6 +26,7 @@ struct cleaner {
 	size_t key, key_len;		/* last key's place in out */
 	size_t whole_len;
 	size_t values;
+	bool is_cut;			/* the string in hand has no closing quote */
 	bool is_repaired;
 };
 
@@ -67,6 +68,7 @@ static int unit_of(struct slice s)
 static void clean_escape(struct cleaner *c, struct slice *text)
 {
 	int unit = unit_of(*text), low;
+	bool is_high = unit >= 0xd800 && unit < 0xdc00;
 
 	if (unit < 0) {
 		struct slice escape = slice_take(text, MIN(text->len, (size_t)2));
@@ -78,7 +80,12 @@ static void clean_escape(struct cleaner *c, struct slice *text)
 		return;
 	}
 	low = unit_of((struct slice){ text->ptr + 6, text->len - 6 });
-	if (unit >= 0xd800 && unit < 0xdc00 && low >= 0xdc00 && low < 0xe000) {
+	if (c->is_cut && is_high && low < 0 && (text->len == 6 || text->ptr[6] == '\\')) {
+		/* Its other half was cut off. */
+		slice_take(text, text->len);
+		return;
+	}
+	if (is_high && low >= 0xdc00 && low < 0xe000) {
 		buf_add_slice(c->out, slice_take(text, 12));
 		return;
 	}
@@ -201,12 +208,11 @@ static int clean_string(struct cleaner *c)
 {
 	bool is_key = c->depth && c->open[c->depth - 1] == '{' && c->last != ':';
 	struct slice text;
-	bool is_cut;
 
 	slice_take(&c->in, 1);
 	text = slice_take(&c->in, string_len(c->in));
-	is_cut = !c->in.len;
-	if (is_cut) {
+	c->is_cut = !c->in.len;
+	if (c->is_cut) {
 		if (!(c->flags & JSON_CUT))
 			return -EBADMSG;
 		if (is_key)

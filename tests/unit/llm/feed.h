@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Feeds wire texts to a call and compares JSON by meaning. */
+#ifndef GENTAP_TESTS_LLM_FEED_H
+#define GENTAP_TESTS_LLM_FEED_H
+
+#include <criterion/criterion.h>
+
+#include "limits.h"
+#include "llm/json.h"
+#include "llm/openai.h"
+
+/* Event number n of a fed stream comes at n * EVENT_NS. */
+#define EVENT_NS 1000000ull
+
+static inline struct call *feed_request(const struct dialect *dialect, const char *request)
+{
+	struct call *call = call_new(dialect, LIMIT_CONTENT);
+
+	cr_assert_not_null(call);
+	call_read_request(call, slice_of(request), /* is_truncated */ false);
+	return call;
+}
+
+/* @events: the data of one event a line. */
+static inline void feed_events(struct call *call, const char *events)
+{
+	uint64_t number = 0;
+
+	while (*events) {
+		size_t len = strcspn(events, "\n");
+
+		call_read_event(call, ++number * EVENT_NS, (struct slice){ events, len });
+		events += len + (events[len] == '\n');
+	}
+}
+
+static inline void feed_response(struct call *call, unsigned status, const char *body)
+{
+	call_read_response(call, status, slice_of(body), /* is_truncated */ false);
+}
+
+/* Frees @got. @want NULL: nothing is wanted. */
+static inline void expect_json(cJSON *got, const char *want, const char *name, const char *what)
+{
+	_cleanup_(json_freep) cJSON *owned = got;
+	_cleanup_(json_freep) cJSON *wanted = want ? cJSON_Parse(want) : NULL;
+	_cleanup_(freep) char *text = got ? cJSON_PrintUnformatted(got) : NULL;
+
+	cr_assert(!want || wanted, "%s: the wanted %s is no JSON: %s", name, what, want ? want : "");
+	cr_expect((!got && !want) || cJSON_Compare(got, wanted, /* case_sensitive */ 1),
+		  "%s: %s is %s, not %s", name, what, text ? text : "absent", want ? want : "absent");
+}
+
+/* The buckets that are known, as JSON. */
+static inline cJSON *usage_json(const struct usage *usage)
+{
+	const struct { const char *name; uint64_t count; } buckets[] = {
+		{ "input", usage->input }, { "cached", usage->input_cached },
+		{ "creation", usage->input_cache_creation }, { "input_audio", usage->input_audio },
+		{ "output", usage->output }, { "reasoning", usage->output_reasoning },
+		{ "output_audio", usage->output_audio }, { "total", usage->total },
+	};
+	cJSON *json = usage->is_reported ? cJSON_CreateObject() : NULL;
+
+	for (size_t i = 0; json && i < ARRAY_SIZE(buckets); i++)
+		if (buckets[i].count != COUNT_UNKNOWN)
+			cJSON_AddNumberToObject(json, buckets[i].name, (double)buckets[i].count);
+	return json;
+}
+
+#endif

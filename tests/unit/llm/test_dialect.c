@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "feed.h"
+
+static const struct { const char *method, *path, *dialect; } paths[] = {
+	{ "POST", "/v1/chat/completions", "openai.chat" },
+	{ "POST", "/chat/completions", "openai.chat" },
+	{ "POST", "/openai/v1/chat/completions", "openai.chat" },
+	{ "POST", "/openai/deployments/gpt/chat/completions?api-version=2026-10-21", "openai.chat" },
+	{ "POST", "/llm/proxy/v1/chat%2Fcompletions?key=x", "openai.chat" },
+	{ "POST", "/llm/proxy/v1/chat%2fcompletions", "openai.chat" },
+	{ "POST", "http://127.0.0.1:8000/v1/chat/completions", "openai.chat" },
+	{ "POST", "/v1/completions", "openai.completions" },
+	{ "POST", "/openai/deployments/d/completions?api-version=1", "openai.completions" },
+	{ "POST", "/v1/embeddings", "openai.embeddings" },
+	{ "POST", "/openai/deployments/d/embeddings?api-version=1", "openai.embeddings" },
+	{ "POST", "/v1/fim/completions", NULL },
+	{ "POST", "/v1/agents/completions", NULL },
+	{ "POST", "/v1/chat/completions/batch", NULL },
+	{ "POST", "/v1/models?x=/v1/embeddings", NULL },
+	{ "POST", "/api/public/otel/v1/traces", NULL },
+	{ "POST", "/mycompletions", NULL },
+	{ "POST", "%", NULL },
+	{ "POST", "", NULL },
+	{ "GET", "/v1/chat/completions", NULL },
+	{ "OPTIONS", "/v1/embeddings", NULL },
+};
+
+Test(dialect, is_found_by_method_and_end_of_path)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		const struct dialect *dialect = dialect_find(slice_of(paths[i].method), slice_of(paths[i].path));
+
+		cr_expect_str_eq(dialect ? dialect->name : "", paths[i].dialect ? paths[i].dialect : "",
+				 "%s %s", paths[i].method, paths[i].path);
+	}
+}
+
+Test(dialect, is_found_at_the_end_of_a_long_path)
+{
+	_cleanup_(buf_done) struct buf path = BUF_INIT(8 * KiB);
+
+	for (int i = 0; i < 1000; i++)
+		buf_add_text(&path, "/p%61");
+	buf_add_text(&path, "/v1/embeddings");
+	cr_expect_eq(dialect_find(SLICE("POST"), buf_slice(&path)), &openai_embeddings);
+}
+
+Test(dialect, every_entry_of_the_table_is_whole)
+{
+	for (const struct dialect *const *d = dialects; *d; d++) {
+		cr_expect((*d)->name && (*d)->generation_name && (*d)->path_suffixes && (*d)->is_request &&
+			  (*d)->is_response && (*d)->event && (*d)->response && (*d)->input && (*d)->output &&
+			  (*d)->model_parameters, "%s", (*d)->name);
+	}
+}
+
+static const struct {
+	const char *name, *request;
+	unsigned status;	/* 0: no answer */
+	const char *body;
+	bool is_recognised;
+} shapes[] = {
+	{ "request and answer", "{\"messages\":[]}", 200, "{\"choices\":[]}", true },
+	{ "request alone", "{\"messages\":[]}", 0, "", true },
+	{ "answer alone", "", 200, "{\"choices\":[]}", true },
+	{ "a known error alone", "", 401, "{\"error\":{\"message\":\"no key\"}}", true },
+	{ "any error after JSON", "{\"model\":\"m\"}", 502, "<html>", true },
+	{ "somebody else's endpoint", "{\"job\":1}", 200, "{\"ok\":true}", false },
+	{ "somebody else's error page", "a=b", 404, "<html>", false },
+	{ "nothing", "", 200, "", false },
+};
+
+Test(dialect, a_call_is_recognised_by_the_shape_of_what_was_read)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+		_cleanup_(call_free) struct call *call = feed_request(&openai_chat, shapes[i].request);
+
+		if (shapes[i].status)
+			feed_response(call, shapes[i].status, shapes[i].body);
+		cr_expect_eq(call_is_recognised(call), shapes[i].is_recognised, "%s", shapes[i].name);
+	}
+}
+
+Test(dialect, a_cut_request_keeps_what_came)
+{
+	_cleanup_(call_free) struct call *call = call_new(&openai_chat, LIMIT_CONTENT);
+
+	call_read_request(call, SLICE("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"Hel"),
+			  /* is_truncated */ true);
+	expect_json(openai_chat.input(call), "[{\"role\":\"user\",\"content\":\"Hel\"}]", "cut", "input");
+	cr_expect_str_eq(json_string(call->request, "model"), "m");
+	cr_expect_eq(call->marks, LOSS_BIT(LOSS_CONTENT_TRUNCATED));
+	cr_expect(call_is_recognised(call));
+}
+
+Test(dialect, raw_text_is_cleaned)
+{
+	_cleanup_(call_free) struct call *call = call_new(&openai_chat, LIMIT_CONTENT);
+
+	call_read_request(call, SLICE("a\0b\xff"), /* is_truncated */ false);
+	cr_expect_str_eq(buf_text(&call->request_text), "a\xef\xbf\xbd" "b\xef\xbf\xbd");
+	cr_expect_eq(call->marks, LOSS_BIT(LOSS_BAD_JSON) | LOSS_BIT(LOSS_BAD_TEXT));
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "feed.h"
+
+static const struct {
+	const char *name, *model, *body, *usage;
+	uint64_t output_tokens;
+	bool is_inconsistent;
+} usages[] = {
+	{ "OpenAI, with everything split", "o4-mini", "{\"usage\":{\"prompt_tokens\":1200,\"completion_tokens\":300,"
+	  "\"total_tokens\":1500,\"prompt_tokens_details\":{\"cached_tokens\":1024},"
+	  "\"completion_tokens_details\":{\"reasoning_tokens\":180}}}",
+	  "{\"input\":176,\"cached\":1024,\"output\":120,\"reasoning\":180,\"total\":1500}", 300, false },
+	{ "a model without a reasoning price keeps it in the output", "gpt-4o-mini", "{\"usage\":{\"prompt_tokens\":10,"
+	  "\"completion_tokens\":30,\"total_tokens\":40,\"completion_tokens_details\":{\"reasoning_tokens\":20}}}",
+	  "{\"input\":10,\"output\":30,\"total\":40}", 30, false },
+	{ "gpt-5.4-nano has no reasoning price", "gpt-5.4-nano-2026", "{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":3,"
+	  "\"completion_tokens_details\":{\"reasoning_tokens\":2}}}", "{\"input\":1,\"output\":3}", 3, false },
+	{ "a gateway's prefix is not the family", "openai/gpt-5.1", "{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":3,"
+	  "\"completion_tokens_details\":{\"reasoning_tokens\":2}}}", "{\"input\":1,\"output\":1,\"reasoning\":2}", 3, false },
+	{ "Gemini from 2.5 on splits", "gemini-2.5-pro", "{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":3,"
+	  "\"completion_tokens_details\":{\"reasoning_tokens\":2}}}", "{\"input\":1,\"output\":1,\"reasoning\":2}", 3, false },
+	{ "cache writes and audio", "m", "{\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,"
+	  "\"prompt_tokens_details\":{\"cached_tokens\":10,\"cache_write_tokens\":20,\"audio_tokens\":30},"
+	  "\"completion_tokens_details\":{\"audio_tokens\":40,\"accepted_prediction_tokens\":5}}}",
+	  "{\"input\":40,\"cached\":10,\"creation\":20,\"input_audio\":30,\"output\":10,\"output_audio\":40,\"total\":150}", 50, false },
+	{ "zeros are counts", "m", "{\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":0,\"total_tokens\":5,"
+	  "\"prompt_tokens_details\":{\"cached_tokens\":0}}}", "{\"input\":5,\"cached\":0,\"output\":0,\"total\":5}", 0, false },
+	{ "nulls are not", "m", "{\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":null,\"total_tokens\":5,"
+	  "\"prompt_tokens_details\":null}}", "{\"input\":5,\"total\":5}", COUNT_UNKNOWN, false },
+	{ "numbers as text", "m", "{\"usage\":{\"prompt_tokens\":\"5\",\"completion_tokens\":\"7\",\"total_tokens\":\"x\"}}",
+	  "{\"input\":5,\"output\":7}", 7, false },
+	{ "negative and broken counts are unknown", "m", "{\"usage\":{\"prompt_tokens\":-1,\"completion_tokens\":{},\"total_tokens\":1e300}}",
+	  "{}", COUNT_UNKNOWN, false },
+	{ "DeepSeek: hit and miss", "deepseek-chat", "{\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":7,\"total_tokens\":107,"
+	  "\"prompt_cache_hit_tokens\":64,\"prompt_cache_miss_tokens\":36}}",
+	  "{\"input\":36,\"cached\":64,\"output\":7,\"total\":107}", 7, false },
+	{ "xAI: reasoning beside completion_tokens", "o3-like", "{\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":20,\"total_tokens\":130,"
+	  "\"prompt_tokens_details\":{\"text_tokens\":10,\"cached_tokens\":4,\"image_tokens\":0},"
+	  "\"completion_tokens_details\":{\"reasoning_tokens\":100}}}",
+	  "{\"input\":6,\"cached\":4,\"output\":20,\"reasoning\":100,\"total\":130}", 120, false },
+	{ "xAI without a reasoning price", "grok-4", "{\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":20,\"total_tokens\":130,"
+	  "\"completion_tokens_details\":{\"reasoning_tokens\":100}}}",
+	  "{\"input\":10,\"output\":120,\"total\":130}", 120, false },
+	{ "Groq: in x_groq", "llama", "{\"x_groq\":{\"id\":\"req\",\"usage\":{\"queue_time\":0.01,\"prompt_tokens\":5,\"completion_tokens\":7,"
+	  "\"total_tokens\":12}}}", "{\"input\":5,\"output\":7,\"total\":12}", 7, false },
+	{ "details over the whole are clamped", "o3", "{\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7,"
+	  "\"prompt_tokens_details\":{\"cached_tokens\":9},\"completion_tokens_details\":{\"reasoning_tokens\":8}}}",
+	  "{\"input\":0,\"cached\":9,\"output\":0,\"reasoning\":8}", 7, true },
+	{ "vLLM's created_cache_tokens are no cache write to pay", "m", "{\"usage\":{\"prompt_tokens\":13,\"total_tokens\":17,\"completion_tokens\":4,"
+	  "\"prompt_tokens_details\":{\"cached_tokens\":0,\"created_cache_tokens\":13}}}",
+	  "{\"input\":13,\"cached\":0,\"output\":4,\"total\":17}", 4, false },
+	{ "none", "m", "{\"usage\":null}", NULL, COUNT_UNKNOWN, false },
+};
+
+Test(openai, usage_becomes_disjoint_buckets)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(usages); i++) {
+		_cleanup_(call_free) struct call *call = call_new(&openai_chat, LIMIT_CONTENT);
+		_cleanup_(json_freep) cJSON *body = cJSON_Parse(usages[i].body);
+
+		call_add(call, &call->response_model, usages[i].model);
+		openai_read_envelope(call, body);
+		expect_json(usage_json(&call->usage), usages[i].usage, usages[i].name, "usage");
+		cr_expect_eq(call->usage.output_tokens, usages[i].output_tokens, "%s: output tokens", usages[i].name);
+		cr_expect_eq(call->usage.is_inconsistent, usages[i].is_inconsistent, "%s", usages[i].name);
+	}
+}
+
+Test(openai, the_last_usage_wins)
+{
+	_cleanup_(call_free) struct call *call = call_new(&openai_chat, LIMIT_CONTENT);
+
+	feed_events(call, "{\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1,\"total_tokens\":10}}\n"
+		    "{\"choices\":[],\"usage\":null}\n"
+		    "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}}");
+	expect_json(usage_json(&call->usage), "{\"input\":9,\"output\":2,\"total\":11}", "continuous", "usage");
+}
+
+Test(openai, cost_is_the_providers_or_unknown)
+{
+	_cleanup_(call_free) struct call *call = call_new(&openai_chat, LIMIT_CONTENT);
+
+	cr_expect(isnan(call->usage.cost));
+	feed_events(call, "{\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"cost\":0.00125,\"is_byok\":false}}");
+	cr_expect_float_eq(call->usage.cost, 0.00125, 1e-12);
+}
+
+#define DEFAULTS "\"top_p\":1,\"frequency_penalty\":0,\"presence_penalty\":0"
+static const struct { const char *name, *request, *tier, *parameters; } parameters[] = {
+	{ "defaults", "{}", "", "{\"temperature\":1,\"max_tokens\":\"Infinity\"," DEFAULTS "}" },
+	{ "given", "{\"temperature\":0.2,\"max_tokens\":256,\"top_p\":null,\"n\":1,\"stop\":[\"x\"],\"user\":\"u\",\"stream\":true}", "",
+	  "{\"temperature\":0.2,\"max_tokens\":256," DEFAULTS "}" },
+	{ "max_completion_tokens replaces max_tokens", "{\"max_tokens\":1,\"max_completion_tokens\":2}", "",
+	  "{\"temperature\":1,\"max_completion_tokens\":2," DEFAULTS "}" },
+	{ "n, seed, effort, verbosity", "{\"n\":2,\"seed\":7,\"reasoning_effort\":\"low\",\"verbosity\":\"high\"}", "",
+	  "{\"temperature\":1,\"max_tokens\":\"Infinity\"," DEFAULTS ",\"n\":2,\"seed\":7,\"reasoning_effort\":\"low\",\"verbosity\":\"high\"}" },
+	{ "the answer's tier", "{\"service_tier\":\"auto\"}", "flex",
+	  "{\"temperature\":1,\"max_tokens\":\"Infinity\"," DEFAULTS ",\"service_tier\":\"flex\"}" },
+	{ "the wished tier without an answer's", "{\"service_tier\":\"auto\"}", "",
+	  "{\"temperature\":1,\"max_tokens\":\"Infinity\"," DEFAULTS ",\"service_tier\":\"auto\"}" },
+	{ "unknown request", "no json", "", NULL },
+};
+
+Test(openai, parameters_are_what_the_drop_in_records)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
+		_cleanup_(call_free) struct call *call = feed_request(&openai_chat, parameters[i].request);
+
+		call_add(call, &call->service_tier, parameters[i].tier);
+		expect_json(openai_parameters(call), parameters[i].parameters, parameters[i].name, "parameters");
+	}
+}
