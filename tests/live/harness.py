@@ -313,8 +313,8 @@ class Test:
 
     # --- clients ---
 
-    def client(self, program, base, plan, interpreter=None):
-        """A started client program that waits for go."""
+    def client(self, program, base, plan, interpreter=None, wrap=(), **env):
+        """A started client program that waits for go; @wrap: words before its own."""
         path = self.path("plan%d" % len(self.programs))
         with open(path, "w", encoding="utf-8") as file:
             if program.endswith(".sh"):
@@ -325,8 +325,9 @@ class Test:
         argv = {"py": [interpreter or self.python()], "sh": ["/bin/sh"], "mjs": ["node"]}
         if program.endswith(".mjs"):
             tool("node")
-        client = Client(self, program, argv[program.split(".")[1]]
-                        + [os.path.join(HERE, "clients", program), base, path])
+        client = Client(self, program, list(wrap) + argv[program.split(".")[1]]
+                        + [os.path.join(HERE, "clients", program), base, path],
+                        env=dict(self.env, **env))
         equal(client.line(), "READY", "first line of %s" % program)
         return client
 

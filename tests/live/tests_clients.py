@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs that call a model, running before gentap attaches: every call equal."""
 
+import json
 import os
+import shutil
 import signal
 
-from harness import Busy, Service, Skip, check, check_shape, equal, shape, tool, wait_until
+from harness import (Busy, Service, Skip, check, check_shape, equal, read_text, shape, tool,
+                     wait_until)
 from truth import call, compare, compare_client_times, compare_reports, many_plan, mixed_plan
 
 
-def watch(test, program, plan, is_tls, interpreter=None):
+def watch(test, program, plan, is_tls, interpreter=None, before_attach=None, **options):
     """A client makes @plan under gentap; both must agree with the server."""
     llm = test.llm()
-    client = test.client(program, llm.url(is_tls), plan, interpreter)
+    client = test.client(program, llm.url(is_tls), plan, interpreter, **options)
+    if before_attach:
+        before_attach()
     before = shape(client.pid)
     gentap = test.attach(client)
     check_shape(before, client.pid, "while gentap is attached")
@@ -73,6 +78,53 @@ def test_sync_openai_on_another_cpython(test):
 
 def test_sync_openai_on_a_third_cpython(test):
     watch(test, "sync_openai.py", mixed_plan(), True, other_minor(test, 1))
+
+
+def test_sync_openai_in_twenty_threads(test):
+    watch(test, "sync_openai.py", many_plan(100), is_tls=True, GT_THREADS="20")
+
+
+# --- where the TLS library is ------------------------------------------------------
+
+def libssl():
+    """The system's libssl.so.3, as the test's own processes map it."""
+    import ssl      # maps it; not needed otherwise
+    for line in read_text("/proc/self/maps").splitlines():
+        if ssl.OPENSSL_VERSION_INFO[0] == 3 and "/libssl.so.3" in line:
+            return line.split()[-1]
+    raise Skip("no libssl.so.3 in /usr/bin/python3")
+
+
+def check_maps(pid, what):
+    check(what in read_text("/proc/%d/maps" % pid), "the client does not map %s" % what)
+
+
+def test_tls_library_deleted_on_disk(test):
+    copy = test.path("libssl.so.3")
+    shutil.copy(libssl(), copy)
+
+    def delete():
+        client = test.programs[-1]
+        check_maps(client.pid, copy)
+        os.unlink(copy)
+
+    watch(test, "requests_client.py", many_plan(10), is_tls=True, before_attach=delete,
+          LD_LIBRARY_PATH=test.dir)
+
+
+def test_tls_library_in_another_mount_namespace(test):
+    folder = test.path("inside")
+    os.mkdir(folder)
+    inside = 'mount -t tmpfs gentap-live "$0" && cp "$1" "$0" && shift && exec "$@"'
+    wrap = [tool("unshare"), "--mount", "--propagation", "private", "sh", "-c", inside, folder,
+            libssl()]
+
+    def is_hidden():
+        check_maps(test.programs[-1].pid, folder + "/libssl.so.3")
+        equal(os.listdir(folder), [], "files outside of the namespace")
+
+    watch(test, "requests_client.py", many_plan(10), is_tls=True, before_attach=is_hidden,
+          wrap=wrap, LD_LIBRARY_PATH=folder)
 
 
 # --- curl ------------------------------------------------------------------------
@@ -223,6 +275,17 @@ def test_name_finds_a_script_that_starts_later(test):
     gentap.wait_attached(client.pid)
     client.calls()
     compare(gentap.stop(), llm.truth(), pids={client.pid})
+    client.end()
+
+
+def test_json_lines_on_stdout(test):
+    llm = test.llm()
+    client = test.client("requests_client.py", llm.url(is_tls=True), many_plan(4))
+    gentap = test.attach(client, sink="json")
+    client.calls()
+    gentap.stop()
+    lines = [json.loads(line) for line in gentap.rest_of_stdout().splitlines()]
+    compare(lines, llm.truth())
     client.end()
 
 

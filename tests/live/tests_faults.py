@@ -189,6 +189,16 @@ def refused(test, code, *arguments, **popen):
     return gentap.errors()
 
 
+def test_doctor_names_what_it_would_see_in_a_process(test):
+    client = test.client("requests_client.py", "http://localhost:1/v1", [])
+    done = subprocess.run([GENTAP, "doctor", "--pid", str(client.pid)], env=test.env, timeout=30,
+                          capture_output=True, check=False)
+    equal(done.returncode, 0, "exit code of doctor")
+    said = (done.stdout + done.stderr).decode()
+    for word in (str(client.pid), "libssl.so.3", "SSL_read", "SSL_write"):
+        check(word in said, "doctor does not name %s" % word, said)
+
+
 def test_dead_pid_is_exit_3(test):
     dead = subprocess.Popen(["/bin/true"])
     dead.wait()

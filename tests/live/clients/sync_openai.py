@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The synchronous OpenAI client; imports it, and so ssl, only once told to go."""
+"""The synchronous OpenAI client; imports it, and so ssl, only once told to go.
+
+GT_THREADS: how many threads make the calls (1 by default).
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 from client import API_KEY, HEADERS, Report, finish, start
 
@@ -31,7 +37,8 @@ def main():
     base, plan = start()
     import openai
     client = openai.OpenAI(base_url=base, api_key=API_KEY, default_headers=HEADERS)
-    finish([make(client, call) for call in plan])
+    with ThreadPoolExecutor(int(os.environ.get("GT_THREADS", 1))) as pool:
+        finish(list(pool.map(lambda call: make(client, call), plan)))
 
 
 main()
