@@ -17,7 +17,7 @@ struct langfuse_options {
 	const char *secret_key;
 	const char *export_path;	/* NULL: api/public/otel/v1/traces */
 	const char *environment, *release; /* resource attributes; NULL when unset */
-	unsigned timeout_ms;		/* of one request */
+	unsigned timeout_ms;		/* of one request; 0: 30 s */
 };
 
 enum langfuse_verdict {
@@ -37,13 +37,19 @@ struct langfuse_answer {
 
 struct langfuse;
 
-/* 0 or -errno. Makes no connection yet. */
+/* 0 or -errno (-EINVAL: a key or the base URL cannot be one). Makes no
+ * connection yet. */
 int langfuse_new(struct langfuse **ret, const struct langfuse_options *options);
 void langfuse_free(struct langfuse **langfuse);
 
+/* Any thread: requests, the one under way included, end by @deadline_ns
+ * (CLOCK_MONOTONIC) at the latest, with the verdict LANGFUSE_LATER. */
+void langfuse_limit(struct langfuse *langfuse, uint64_t deadline_ns);
+
 /* The spans of @lines (JSON lines of the contract) as one
- * ExportTraceServiceRequest. Lines that do not parse are left out and counted
- * in *ret_skipped. 0 or -errno. */
+ * ExportTraceServiceRequest, in place of what @ret held. Lines that do not
+ * parse are left out and counted in *ret_skipped. 0 or -errno (-ENOBUFS: more
+ * than @ret may hold). */
 int langfuse_encode(const struct langfuse_options *options, const struct slice *lines,
 		    size_t count, struct buf *ret, size_t *ret_skipped);
 
