@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every capturing command shares: from settings to loader, pipeline and
+ * exporter, then watching until the end, then leaving no probe behind.
+ */
+#ifndef GENTAP_CLI_CAPTURE_H
+#define GENTAP_CLI_CAPTURE_H
+
+#include "cli/options.h"
+
+/* `run`: a child that waits to exec until a byte arrives at its gate. */
+struct capture_command {
+	int pid;
+	int gate_fd;		/* the capture writes and closes it */
+	const char *file;	/* what it will exec, as typed */
+	int status;		/* of wait(2), once has_ended */
+	bool has_ended;
+};
+
+/* Runs to the end; returns an exit code. @command NULL for `attach`. */
+int capture(const struct options *options, const struct settings *settings,
+	    struct capture_command *command);
+
+#endif
