@@ -16,6 +16,9 @@ shift
 export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1
 # One GiB of key-value cache and one thread: the model is small, the machine may be.
 export VLLM_CPU_KVCACHE_SPACE=1 OMP_NUM_THREADS=1
+# Seconds that an idle connection lives (5 by default): one is made before gentap
+# attaches and used after.
+export VLLM_HTTP_TIMEOUT_KEEP_ALIVE=120
 export VLLM_CONFIG_ROOT=$dir/config VLLM_CACHE_ROOT=$dir/cache
 
 # Eager: compiling this model takes longer than all its answers. The two request

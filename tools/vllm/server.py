@@ -7,17 +7,12 @@ import socket
 import ssl
 import subprocess
 import time
-import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Three or four processes import torch one after the other: 30 s each on a busy machine.
 READY_SECONDS = 600
 STOP_SECONDS = 60
-
-
-class ServerError(Exception):
-    pass
 
 
 def free_port():
@@ -80,13 +75,13 @@ class Server:
         started = time.monotonic()
         while time.monotonic() - started < READY_SECONDS:
             if self.process.poll() is not None:
-                raise ServerError(f"vLLM ended with {self.process.returncode}; see {self.log}")
+                raise RuntimeError(f"vLLM ended with {self.process.returncode}; see {self.log}")
             try:
                 self.get("/health")
                 return time.monotonic() - started
-            except (urllib.error.URLError, OSError):
+            except OSError:        # URLError is one
                 time.sleep(0.5)
-        raise ServerError(f"vLLM was not ready after {READY_SECONDS} s; see {self.log}")
+        raise RuntimeError(f"vLLM was not ready after {READY_SECONDS} s; see {self.log}")
 
     def api_pids(self):
         """The processes that answer: children of their own if there are several of

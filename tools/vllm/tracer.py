@@ -12,10 +12,6 @@ ATTACH_SECONDS = 60
 DETACH_SECONDS = 60
 
 
-class TracerError(Exception):
-    pass
-
-
 def nanoseconds(text):
     """Of a time such as 2026-11-18T11:06:40.310000000Z: datetime has only microseconds."""
     seconds, fraction = re.fullmatch(r"([^.]+)\.(\d{9})Z", text).groups()
@@ -62,9 +58,9 @@ class Tracer:
             if pids <= attached:
                 return time.monotonic() - started
             if self.process.poll() is not None:
-                raise TracerError(f"gentap ended with {self.process.returncode}: {self.said()}")
+                raise RuntimeError(f"gentap ended with {self.process.returncode}: {self.said()}")
             time.sleep(0.02)
-        raise TracerError(f"gentap attached to {attached} in {ATTACH_SECONDS} s, not to {pids}")
+        raise RuntimeError(f"gentap attached to {attached} in {ATTACH_SECONDS} s, not to {pids}")
 
     def stop(self):
         """Its exit code; None if it had to be killed."""
