@@ -18,7 +18,9 @@
 
 /* Of enum bpf_attach_type, newer than Debian 12's headers: kernel commits
  * 89ae89f53d20 (uprobe_multi, 6.6) and d920179b3d4842 (session, 6.13). */
-enum { ATTACH_UPROBE_MULTI = 48, ATTACH_UPROBE_SESSION = 57, UPROBE_MULTI_RETURN = 1 };
+#define ATTACH_UPROBE_MULTI	((enum bpf_attach_type)48)
+#define ATTACH_UPROBE_SESSION	((enum bpf_attach_type)57)
+enum { UPROBE_MULTI_RETURN = 1 };
 
 /* The BPF_LINK_CREATE part of union bpf_attr, for uprobe_multi. */
 struct uprobe_multi_attr {
@@ -49,7 +51,7 @@ enum link_kind link_kind_of(const struct features *features)
 	if (older && strcmp(older, "perf") == 0)
 		return LINK_PERF;
 	if (older && strcmp(older, "multi") == 0)
-		return MAX(best, LINK_MULTI);
+		return best == LINK_PERF ? LINK_PERF : LINK_MULTI;
 	return best;
 }
 
@@ -147,7 +149,7 @@ void links_close(struct links *links)
 	*links = (struct links){};
 }
 
-static int link_multi(struct bpf_program *program, int attach_type, unsigned multi_flags, int pid,
+static int link_multi(struct bpf_program *program, enum bpf_attach_type attach_type, unsigned multi_flags, int pid,
 		      const char *path, const struct site_list *sites, struct links *links)
 {
 	struct uprobe_multi_attr attr = {
