@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The call as a container: what it owns, how it grows, where it stops growing. */
-#include "llm/call.h"
+#include "llm/dialect.h"
 
 #include <math.h>
 
@@ -42,6 +42,7 @@ struct call *call_new(const struct dialect *dialect, size_t max_content)
 	if (!call)
 		return NULL;
 	call->dialect = dialect;
+	call->operation = dialect->operation;
 	call->max_content = max_content;
 	init_bufs(call);
 	call->usage = (struct usage){
