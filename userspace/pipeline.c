@@ -28,14 +28,29 @@ static void count_marks(struct pipeline *pipeline, loss_set marks)
 }
 
 /* What is not all there is read as far as it goes. */
-static bool is_body_cut(const struct message *message)
+static bool is_body_cut(const struct exchange *exchange, const struct message *message)
 {
-	return !message->is_whole || message->lost_bytes || message->body.is_full;
+	const loss_set cuts = LOSS_BIT(LOSS_BODY_LIMIT) | LOSS_BIT(LOSS_MEMORY_LIMIT) |
+			      LOSS_BIT(LOSS_BAD_ENCODING);
+
+	return !message->is_whole || message->lost_bytes || message->body.is_full ||
+	       (exchange->marks & cuts);
 }
 
 static void read_request(struct call *call, const struct exchange *exchange)
 {
-	call_read_request(call, buf_slice(&exchange->request.body), is_body_cut(&exchange->request));
+	call_read_request(call, buf_slice(&exchange->request.body),
+			  is_body_cut(exchange, &exchange->request));
+}
+
+static void read_response(struct call *call, const struct exchange *exchange)
+{
+	call_read_response(call, exchange->response.head.status,
+			   buf_slice(&exchange->response.body),
+			   is_body_cut(exchange, &exchange->response));
+	/* Its end was seen, even if not all of it was kept. */
+	if (exchange->end == END_COMPLETE)
+		call->end = CALL_DONE;
 }
 
 static void set_times(struct call *call, const struct exchange *exchange)
@@ -174,8 +189,7 @@ static void on_end(void *ctx, struct exchange *exchange, uint64_t time_ns)
 	if (exchange->is_sse)
 		end_stream(call, exchange);
 	else if (response->has_head)
-		call_read_response(call, response->head.status, buf_slice(&response->body),
-				   is_body_cut(response));
+		read_response(call, exchange);
 	finish(ctx, exchange);
 }
 
