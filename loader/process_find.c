@@ -53,17 +53,19 @@ static bool numbers_have(const struct numbers *numbers, uint64_t item)
 	return false;
 }
 
-/* Hands the numbers out as pids. */
+/* Hands the numbers out as pids, without gentap's own. */
 static int give_pids(const struct numbers *from, int **ret, size_t *ret_count)
 {
 	int *pids = calloc(from->count ? from->count : 1, sizeof(*pids));
+	size_t count = 0;
 
 	if (!pids)
 		return -ENOMEM;
 	for (size_t i = 0; i < from->count; i++)
-		pids[i] = from->items[i];
+		if ((int)from->items[i] != getpid())
+			pids[count++] = from->items[i];
 	*ret = pids;
-	*ret_count = from->count;
+	*ret_count = count;
 	return 0;
 }
 
@@ -73,7 +75,7 @@ static void closedirp(DIR **dir)
 		closedir(*dir);
 }
 
-/* Calls @fn for every process but gentap until it fails. 0 or its -errno. */
+/* Calls @fn for every process until it fails. 0 or its -errno. */
 static int each_process(int (*fn)(void *ctx, int pid), void *ctx)
 {
 	_cleanup_(closedirp) DIR *proc = opendir("/proc");
@@ -83,7 +85,7 @@ static int each_process(int (*fn)(void *ctx, int pid), void *ctx)
 		return -errno;
 	while ((entry = readdir(proc))) {
 		int pid = atoi(entry->d_name);
-		int r = pid > 0 && pid != getpid() ? fn(ctx, pid) : 0;
+		int r = pid > 0 ? fn(ctx, pid) : 0;
 
 		if (r < 0)
 			return r;
