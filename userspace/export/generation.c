@@ -349,8 +349,7 @@ static void add_gentap_metadata(cJSON *metadata, const struct generation_options
 	cJSON_AddStringToObject(metadata, "gentap.role",
 				exchange->role == ROLE_SERVER ? "server" : "client");
 	add_buf(metadata, "gentap.responseId", &call->response_id);
-	if (call->error_type.len)
-		add_buf(metadata, "gentap.errorType", &call->error_type);
+	add_buf(metadata, "gentap.errorType", &call->error_type);
 	if (call->is_error_text && options->content == CONTENT_FULL)
 		add_buf(metadata, "gentap.errorBody", &call->error_message);
 	if (call->usage.is_inconsistent)

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Forms in the field: {"error":{message,type,param,code}}, {"error":"text"},
+ * {"object":"error",message,…} (vLLM once), {"detail":…} (FastAPI), {"message"}.
+ */
 #include "llm/error.h"
 
 #include "llm/json.h"

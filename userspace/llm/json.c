@@ -2,7 +2,6 @@
 /* Parsing, and reading and building cJSON trees without ceremony. */
 #include "llm/json.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 
