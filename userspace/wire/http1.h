@@ -47,8 +47,10 @@ enum http1_state {
 struct http1_reader {
 	enum http1_side side;
 	enum http1_state state;
+	unsigned status;	/* response: of the last head */
 	uint64_t left;		/* bytes left of the body or the chunk */
 	size_t trailer_len;	/* so far, for the limit */
+	size_t scanned;		/* bytes of the unfinished head or line that hold no end of it */
 	bool is_head_too_long;	/* why the last PARSE_BAD: LIMIT_HTTP_HEAD */
 };
 
@@ -76,6 +78,9 @@ bool http1_eof(struct http1_reader *reader);
 /* Whether a message may begin with these bytes: enough of them to be sure,
  * i.e. a known method and a space, or "HTTP/1.". Never true for a prefix. */
 bool http1_looks_like(enum http1_side side, struct slice in);
+
+/* Whether these bytes, too few for http1_looks_like, may become what it wants. */
+bool http1_may_become(enum http1_side side, struct slice in);
 
 /* Walks the field lines of a head: *fields starts as head.fields. Value is
  * trimmed; obsolete line folding stays inside it. False at the end. */

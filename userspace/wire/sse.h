@@ -23,6 +23,8 @@ struct sse_reader {
 	bool after_cr;		/* an LF now would belong to the CR before it */
 	bool has_data;		/* at least one data line, though maybe empty */
 	bool is_ready;		/* the event in data was given out; clear it next */
+	bool is_in_line;	/* the line that the input stopped in has bytes already */
+	bool is_skipping;	/* until the empty line that ends an event not to be had */
 	uint64_t comments;	/* lines that began with a colon (keep-alives) */
 	uint64_t dropped;	/* events over LIMIT_SSE_EVENT, skipped whole */
 	bool is_failed;		/* out of memory */
@@ -34,6 +36,9 @@ void sse_done(struct sse_reader *reader);
 /* Next event out of *in; consumes all of it before PARSE_MORE. The event's
  * slices are valid until the next call. Never PARSE_BAD. */
 enum parse sse_next(struct sse_reader *reader, struct slice *in, struct sse_event *ret);
+
+/* Bytes of the stream are missing here: the event they belonged to is skipped. */
+void sse_gap(struct sse_reader *reader);
 
 /* The stream ended: PARSE_ITEM for a last event without its blank line (the
  * standard drops it; servers that end so are in the field), else PARSE_MORE. */

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/sse.h"
+
+#include "limits.h"
+
+/* A buffer that one large event has grown is not kept for the small ones. */
+enum { KEPT_SIZE = 64 * 1024 };
+
+void sse_init(struct sse_reader *reader)
+{
+	*reader = (struct sse_reader){
+		.line = BUF_INIT(LIMIT_SSE_EVENT),
+		.data = BUF_INIT(LIMIT_SSE_EVENT),
+		.type = BUF_INIT(LIMIT_SSE_EVENT),
+	};
+}
+
+void sse_done(struct sse_reader *reader)
+{
+	buf_done(&reader->line);
+	buf_done(&reader->data);
+	buf_done(&reader->type);
+}
+
+static void clear(struct buf *buf)
+{
+	if (buf->size > KEPT_SIZE)
+		buf_done(buf);
+	else
+		buf_reset(buf);
+}
+
+static void forget_event(struct sse_reader *reader)
+{
+	clear(&reader->data);
+	clear(&reader->type);
+	reader->has_data = reader->is_ready = false;
+}
+
+/* The event cannot be had whole: skip to the empty line that ends it. */
+static void skip_event(struct sse_reader *reader)
+{
+	forget_event(reader);
+	clear(&reader->line);
+	reader->is_skipping = true;
+}
+
+/* After an append to one of the reader's buffers. */
+static void check(struct sse_reader *reader, const struct buf *buf)
+{
+	if (buf_ok(buf))
+		return;
+	reader->is_failed |= buf->is_failed;
+	reader->dropped += buf->is_full;
+	skip_event(reader);
+}
+
+void sse_gap(struct sse_reader *reader)
+{
+	skip_event(reader);
+	reader->is_started = true;
+	reader->after_cr = false;
+	/* Where the gap ends is unknown: in the middle of a line, to be safe. */
+	reader->is_in_line = true;
+}
+
+/* The front of *in, which is not empty, up to a line's end, which is consumed,
+ * too. True when the line is whole. */
+static bool take_line_part(struct sse_reader *reader, struct slice *in, struct slice *ret_part)
+{
+	size_t len = 0;
+
+	if (reader->after_cr && in->ptr[0] == '\n')
+		slice_take(in, 1);
+	reader->after_cr = false;
+	while (len < in->len && in->ptr[len] != '\n' && in->ptr[len] != '\r')
+		len++;
+	*ret_part = slice_take(in, len);
+	if (!in->len)
+		return false;
+	reader->after_cr = in->ptr[0] == '\r';
+	slice_take(in, 1);
+	return true;
+}
+
+/* "field: value"; one space after the colon belongs to neither. */
+static void read_field(struct sse_reader *reader, struct slice line)
+{
+	const char *colon = memchr(line.ptr, ':', line.len);
+	struct slice name = slice_take(&line, colon ? (size_t)(colon - line.ptr) : line.len);
+
+	if (line.len)
+		slice_take(&line, 1);
+	if (line.len && line.ptr[0] == ' ')
+		slice_take(&line, 1);
+
+	if (slice_eq(name, SLICE("data"))) {
+		if (reader->has_data)
+			buf_add_char(&reader->data, '\n');
+		buf_add_slice(&reader->data, line);
+		reader->has_data = true;
+		check(reader, &reader->data);
+	} else if (slice_eq(name, SLICE("event"))) {
+		buf_reset(&reader->type);
+		buf_add_slice(&reader->type, line);
+		check(reader, &reader->type);
+	}
+}
+
+/* Takes one whole line. True when it ended an event that is to be given out. */
+static bool read_line(struct sse_reader *reader, struct slice line)
+{
+	if (!reader->is_started && slice_starts(line, SLICE("\xef\xbb\xbf")))
+		slice_take(&line, 3);
+	reader->is_started = true;
+
+	if (line.len && line.ptr[0] == ':') {
+		reader->comments++;
+	} else if (line.len) {
+		read_field(reader, line);
+	} else if (reader->has_data) {
+		return true;
+	} else {
+		forget_event(reader);	/* an event without data is none */
+	}
+	return false;
+}
+
+/* A line has ended whose last part, or whole, is @part. */
+static bool end_line(struct sse_reader *reader, struct slice part)
+{
+	bool is_blank = !reader->is_in_line && !part.len;
+	bool is_event;
+
+	reader->is_in_line = false;
+	if (reader->is_skipping) {
+		reader->is_skipping = !is_blank;
+		return false;
+	}
+	if (!reader->line.len)
+		return read_line(reader, part);
+	buf_add_slice(&reader->line, part);
+	check(reader, &reader->line);
+	if (reader->is_skipping)
+		return false;
+	is_event = read_line(reader, buf_slice(&reader->line));
+	clear(&reader->line);
+	return is_event;
+}
+
+static void keep_part(struct sse_reader *reader, struct slice part)
+{
+	if (!part.len)
+		return;
+	reader->is_in_line = true;
+	if (reader->is_skipping)
+		return;
+	buf_add_slice(&reader->line, part);
+	check(reader, &reader->line);
+}
+
+static enum parse give(struct sse_reader *reader, struct sse_event *ret)
+{
+	ret->type = buf_slice(&reader->type);
+	ret->data = buf_slice(&reader->data);
+	reader->is_ready = true;
+	return PARSE_ITEM;
+}
+
+enum parse sse_next(struct sse_reader *reader, struct slice *in, struct sse_event *ret)
+{
+	struct slice part;
+
+	if (reader->is_ready)
+		forget_event(reader);
+	while (in->len) {
+		if (!take_line_part(reader, in, &part))
+			keep_part(reader, part);
+		else if (end_line(reader, part))
+			return give(reader, ret);
+	}
+	return PARSE_MORE;
+}
+
+enum parse sse_eof(struct sse_reader *reader, struct sse_event *ret)
+{
+	if (reader->is_ready)
+		forget_event(reader);
+	if (reader->is_in_line)
+		end_line(reader, SLICE(""));
+	if (!reader->has_data)
+		return PARSE_MORE;
+	return give(reader, ret);
+}
