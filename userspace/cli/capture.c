@@ -41,6 +41,7 @@ struct capture {
 	const struct settings *settings;
 	struct capture_command *command;	/* NULL for attach */
 	struct sinks sinks;
+	struct langfuse_options langfuse;
 	struct loader *loader;
 	struct exporter *exporter;
 	struct pipeline *pipeline;
@@ -170,11 +171,10 @@ static int open_loader(struct capture *capture)
 static int open_exporter(struct capture *capture)
 {
 	const struct settings *settings = capture->settings;
-	struct langfuse_options langfuse = settings_langfuse(settings);
 	struct exporter_options exporter = {
 		.sinks = capture->sinks.items,
 		.sink_count = capture->sinks.count,
-		.langfuse = capture->sinks.has_langfuse ? &langfuse : NULL,
+		.langfuse = capture->sinks.has_langfuse ? &capture->langfuse : NULL,
 		.store_path = capture->summary.store,
 		.has_colour = say_has_colour(STDOUT_FILENO),
 		.is_quiet = settings_flag(settings, SETTING_QUIET),
@@ -184,7 +184,10 @@ static int open_exporter(struct capture *capture)
 		.is_hurried = &capture->is_hurried,
 	};
 	_cleanup_(freep) char *error = NULL;
-	int r = exporter_new(&capture->exporter, &exporter, &error);
+	int r;
+
+	capture->langfuse = settings_langfuse(settings);
+	r = exporter_new(&capture->exporter, &exporter, &error);
 
 	if (r == 0)
 		return EXIT_OK;
