@@ -67,7 +67,8 @@ Test(docs, the_man_page_has_every_command_option_and_setting)
 	for (enum setting i = 0; i < SETTING_COUNT; i++) {
 		const char *dot = strchr(setting_spec(i)->name, '.');
 
-		expect_word(page, dot ? dot + 1 : setting_spec(i)->name, "");
+		snprintf(name, sizeof(name), "%s%s", dot ? "" : "--", dot ? dot + 1 : setting_spec(i)->name);
+		expect_word(page, name, "");
 		for (size_t e = 0; e < 3 && setting_spec(i)->env[e]; e++)
 			cr_expect(strstr(page, setting_spec(i)->env[e]), "%s", setting_spec(i)->env[e]);
 	}
