@@ -20,15 +20,24 @@
 
 struct tls_call {
 	__u64 ssl, buf, done;
-	__u64 time_ns;		/* 0: no call under way */
-	struct move move;
+	__u64 time_ns;
+};
+
+/* TLS inside TLS (a client behind an HTTPS proxy) calls from within a call. */
+enum { CALLS_NESTED = 2 };
+
+/* The calls under way of one thread, outermost first. */
+struct tls_calls {
+	struct tls_call call[CALLS_NESTED];
+	__u64 depth;
+	struct move move;	/* of the call that returns */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct tls_call);
+	__type(value, struct tls_calls);
 } tls_calls SEC(".maps");
 
 extern bool bpf_session_is_return(void) __ksym __weak;
@@ -86,10 +95,10 @@ static __noinline bool recognise(struct gt_conn *conn, struct move *move, __u64 
 	}
 }
 
-static __always_inline void tls_moved(struct tls_call *call, __u64 len, __u32 direction, __u64 time_ns)
+static __always_inline void tls_moved(const struct tls_call *call, struct move *move, __u64 len,
+				      __u32 direction, __u64 time_ns)
 {
 	struct gt_conn *conn = find_conn(call->ssl);
-	struct move *move = &call->move;
 
 	direction &= 1;
 	if (!conn)
@@ -134,16 +143,27 @@ static __always_inline void send_end(struct gt_conn *conn, __u16 type, __u32 dir
 
 static __always_inline int enter(struct pt_regs *ctx)
 {
-	struct tls_call *call = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0,
-						     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct tls_calls *calls = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0,
+						       BPF_LOCAL_STORAGE_GET_F_CREATE);
+	__u64 fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
+	struct tls_call *call;
 
-	if (!call) {
+	/* Both read at once: the verifier refuses a register chosen later. */
+	asm volatile("" : "+r"(fourth), "+r"(fifth));
+	if (!calls) {
 		lost(GT_LOSS_STATE);
 		return 0;
 	}
+	/* Deeper than that, returns must have been missed: begin anew. */
+	if (calls->depth >= CALLS_NESTED) {
+		lost(GT_LOSS_STATE);
+		calls->depth = 0;
+	}
+	call = &calls->call[calls->depth & (CALLS_NESTED - 1)];
+	calls->depth++;
 	call->ssl = PT_REGS_PARM1(ctx);
 	call->buf = PT_REGS_PARM2(ctx);
-	call->done = PT_REGS_PARM4(ctx);
+	call->done = bpf_get_attach_cookie(ctx) == TLS_WRITE_EX2 ? fifth : fourth;
 	call->time_ns = bpf_ktime_get_ns();
 	return 0;
 }
@@ -163,20 +183,22 @@ static __always_inline __u64 moved_bytes(__u64 op, int result, __u64 done)
 
 static __always_inline int leave(struct pt_regs *ctx)
 {
-	struct tls_call *call = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0, 0);
+	struct tls_calls *calls = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0, 0);
 	__u64 op = bpf_get_attach_cookie(ctx);
-	bool is_write = op == TLS_WRITE || op == TLS_WRITE_EX;
+	bool is_write = op == TLS_WRITE || op == TLS_WRITE_EX || op == TLS_WRITE_EX2;
 	int result = PT_REGS_RC(ctx);
-	__u64 len, time_ns;
+	struct tls_call *call;
+	__u64 len;
 
 	/* A call that was under way when the probes came: its arguments are unknown. */
-	if (!call || !call->time_ns)
+	if (!calls || !calls->depth)
 		return 0;
-	time_ns = is_write ? call->time_ns : bpf_ktime_get_ns();
-	call->time_ns = 0;
+	calls->depth--;
+	call = &calls->call[calls->depth & (CALLS_NESTED - 1)];
 	len = moved_bytes(op, result, call->done);
 	if (len) {
-		tls_moved(call, len, is_write ? GT_WRITE : GT_READ, time_ns);
+		tls_moved(call, &calls->move, len, is_write ? GT_WRITE : GT_READ,
+			  is_write ? call->time_ns : bpf_ktime_get_ns());
 	} else if (op == TLS_READ_INNER && result == 0) {
 		struct gt_conn *conn = find_conn(call->ssl);
 

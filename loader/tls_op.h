@@ -10,6 +10,7 @@ enum tls_op {
 	TLS_READ_INNER,	/* as _EX; 0 is the peer's end (close_notify), < 0 "again" or an error */
 	TLS_WRITE,	/* as TLS_READ, TLS_READ_EX */
 	TLS_WRITE_EX,
+	TLS_WRITE_EX2,	/* int f(SSL *, const void *buf, size_t num, uint64_t flags, size_t *done) */
 	TLS_FREE,	/* void f(SSL *) */
 	TLS_SHUTDOWN,	/* int f(SSL *) */
 	TLS_CTRL,	/* long f(SSL *, int cmd, long, void *name): cmd 55 sets the server name */
