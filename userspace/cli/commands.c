@@ -9,8 +9,10 @@
 #define EVIDENCE_NOTES										\
 	"evidence in a JSON line says how sure gentap is:\n"					\
 	"  usage     reported: the token counts are the server's; absent: it gave none\n"	\
-	"  parent    traceparent, async, executor, thread: how the cause of the call was found;\n" \
-	"            none: it was not (this version does not look for it)\n"			\
+	"  parent    what the call was put below: traceparent, the span its header names; async,\n" \
+	"            the request its asyncio task serves; executor, the request that gave a\n"	\
+	"            thread pool the job; thread, the request its thread serves; none: it stands\n" \
+	"            alone (this version does not look for more)\n"				\
 	"  complete  false when bytes or an end are missing; reasons names what, as in\n"	\
 	"            `gentap doctor`"
 

@@ -102,6 +102,20 @@ static void config_text(const struct settings *settings, struct buf *ret)
 	}
 }
 
+/* The default of `to` depends on other settings, so it is not in their table. */
+static void put_default_sinks(struct settings *settings)
+{
+	_cleanup_(buf_done) struct buf error = BUF_INIT(SETTINGS_TEXT_MAX);
+	const char *where = origin_names[ORIGIN_DEFAULT];
+	struct sinks sinks;
+
+	if (settings->values[SETTING_TO].count || settings_sinks(settings, &sinks, &error) < 0)
+		return;
+	settings_put(settings, SETTING_TO, "terminal", ORIGIN_DEFAULT, where, &error);
+	if (sinks.has_langfuse)
+		settings_put(settings, SETTING_TO, "langfuse", ORIGIN_DEFAULT, where, &error);
+}
+
 int config_run(const struct options *options)
 {
 	_cleanup_(settings_done) struct settings settings = {};
@@ -110,6 +124,7 @@ int config_run(const struct options *options)
 
 	if (code != EXIT_OK)
 		return code;
+	put_default_sinks(&settings);
 	if (options->is_json)
 		config_json(&settings, &text);
 	else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
@@ -437,8 +438,8 @@ static void help_option(struct buf *ret, const struct option_spec *spec)
 
 void options_help(const struct command *command, struct buf *ret)
 {
-	buf_printf(ret, "usage: gentap %s%s%s\n\n%s.\n", command->name, *command->operands ? " " : "",
-		   command->operands, command->summary);
+	buf_printf(ret, "usage: gentap %s%s%s\n\n%c%s.\n", command->name, *command->operands ? " " : "",
+		   command->operands, toupper((unsigned char)command->summary[0]), command->summary + 1);
 	if (command->text)
 		buf_printf(ret, "%s\n", command->text);
 	for (size_t g = 0; g < COMMAND_GROUPS && command->groups[g]; g++) {

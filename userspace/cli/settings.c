@@ -290,6 +290,19 @@ static int put_defaults(struct settings *settings, const struct settings_input *
 
 /* --- loading --------------------------------------------------------------- */
 
+/* One of the two default files. Without --config nobody asked for it: one that is
+ * not there is none, one that may not be read is worth a warning. */
+static int read_default(struct settings *settings, const char *path, struct buf *error)
+{
+	int r = settings_read_file(settings, path, error);
+
+	if (r == -EACCES) {
+		buf_printf(&settings->warnings, "%s: left out\n", buf_text(error));
+		buf_reset(error);
+	}
+	return r == -ENOENT || r == -EACCES ? 0 : r;
+}
+
 static int read_files(struct settings *settings, const struct settings_input *input, struct buf *error)
 {
 	_cleanup_(buf_done) struct buf user = BUF_INIT(SETTINGS_TEXT_MAX);
@@ -301,11 +314,10 @@ static int read_files(struct settings *settings, const struct settings_input *in
 			buf_printf(error, "cannot read '%s': %s", input->config, strerror(-r));
 		return r;
 	}
-	r = settings_read_file(settings, input->system_file, error);
-	if ((r == 0 || r == -ENOENT) &&
-	    xdg_path(input, "XDG_CONFIG_HOME", ".config", "gentap/gentap.yaml", &user))
-		r = settings_read_file(settings, buf_text(&user), error);
-	return r == -ENOENT ? 0 : r;
+	r = read_default(settings, input->system_file, error);
+	if (r == 0 && xdg_path(input, "XDG_CONFIG_HOME", ".config", "gentap/gentap.yaml", &user))
+		r = read_default(settings, buf_text(&user), error);
+	return r;
 }
 
 int settings_load(struct settings *settings, const struct settings_input *input, struct buf *error)
