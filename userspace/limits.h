@@ -46,6 +46,8 @@
 #define LIMIT_QUEUE			(64 * MiB)	/* generations between pipeline and exporter */
 #define LIMIT_BATCH_GENERATIONS		512
 #define LIMIT_BATCH			(4 * MiB)	/* one request to Langfuse, before gzip */
+#define LIMIT_BATCH_SINGLE		(64 * MiB)	/* the same, when one generation alone is longer */
+#define LIMIT_MEMORY_OUTBOX		(16 * MiB)	/* what waits for Langfuse with no store to wait in */
 #define LIMIT_STORE			(1024 * MiB)	/* then the oldest that were sent go */
 
 #endif

@@ -19,6 +19,7 @@ struct sink_option {
 	const char *path;		/* SINK_JSONL */
 };
 
+/* All that it points at is borrowed until exporter_stop. */
 struct exporter_options {
 	const char *store_path;		/* NULL: --no-store */
 	const struct sink_option *sinks;
@@ -42,7 +43,8 @@ struct exporter;
  * is -errno. */
 int exporter_new(struct exporter **ret, const struct exporter_options *options, char **ret_error);
 
-/* Copies the line. 0, or -ENOBUFS (counted as queue_full). Any thread. */
+/* Copies the line. 0, -ENOBUFS (counted as queue_full) or -ENOMEM (no_memory).
+ * Any thread. Beyond max_count a line is dropped, which is no loss. */
 int exporter_push(struct exporter *exporter, struct slice line);
 
 /* Readable (eventfd) once max_count generations are through. -1 without a limit. */

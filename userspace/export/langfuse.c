@@ -14,12 +14,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <time.h>
 
 #include <curl/curl.h>
 #include <zlib.h>
 
 #include "base/text.h"
+#include "export/note.h"
 
 enum {
 	DEFAULT_TIMEOUT_MS = 30000,	/* one that did arrive and timed out becomes a duplicate */
@@ -41,14 +41,6 @@ struct langfuse {
 	_Atomic uint64_t deadline_ns;	/* UINT64_MAX: none */
 	char error[CURL_ERROR_SIZE];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 /* --- making one -------------------------------------------------------------- */
 
@@ -259,7 +251,7 @@ static long left_ms(const struct langfuse *langfuse)
 
 	if (deadline_ns == UINT64_MAX)
 		return langfuse->timeout_ms;
-	return (long)MIN(elapsed_ns(now_ns(), deadline_ns) / 1000000, (uint64_t)langfuse->timeout_ms);
+	return (long)MIN(elapsed_ns(monotonic_ns(), deadline_ns) / 1000000, (uint64_t)langfuse->timeout_ms);
 }
 
 /* Until the transfer ends by itself, or the deadline that langfuse_limit may

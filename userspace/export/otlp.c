@@ -12,7 +12,8 @@
 #include "export/langfuse.h"
 
 #include <errno.h>
-#include <time.h>
+
+#include "export/line.h"
 
 enum { TRACE_ID_DIGITS = 32, SPAN_ID_DIGITS = 16 };
 
@@ -70,29 +71,6 @@ static const struct field facts[] = {
 	{ "evidence.reasons",	METADATA "gentap.reasons" },
 	{ "evidence.lostBytes",	METADATA "gentap.lost_bytes" },
 };
-
-static const cJSON *member(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
-static const char *text_of(const cJSON *object, const char *name)
-{
-	return cJSON_GetStringValue(member(object, name));
-}
-
-static const cJSON *at_path(const cJSON *line, const char *path)
-{
-	const char *dot = strchr(path, '.');
-	char parent[32];
-
-	if (!dot)
-		return member(line, path);
-	assert((size_t)(dot - path) < sizeof(parent));
-	memcpy(parent, path, (size_t)(dot - path));
-	parent[dot - path] = '\0';
-	return member(member(line, parent), dot + 1);
-}
 
 /* --- JSON text --------------------------------------------------------------- */
 
@@ -191,7 +169,7 @@ static bool is_empty(const cJSON *value)
 
 static void add_field(struct buf *out, const struct field *field, const cJSON *line)
 {
-	const cJSON *value = member(line, field->path);
+	const cJSON *value = line_at(line, field->path);
 
 	if (is_empty(value))
 		return;
@@ -239,7 +217,7 @@ static void add_user_metadata(struct buf *out, const cJSON *metadata)
 /* The SDK's precision: microseconds. */
 static void add_completion_start(struct buf *out, const cJSON *line)
 {
-	const char *time = text_of(line, "completionStartTime");
+	const char *time = line_text(line, "completionStartTime");
 	const char *dot = time ? strchr(time, '.') : NULL;
 	char cut[40];
 
@@ -254,8 +232,8 @@ static void add_completion_start(struct buf *out, const cJSON *line)
 /* Name and version go together or not at all: half of it costs the observation. */
 static void add_prompt(struct buf *out, const cJSON *line)
 {
-	const char *name = text_of(line, "promptName");
-	const cJSON *version = member(line, "promptVersion");
+	const char *name = line_text(line, "promptName");
+	const cJSON *version = line_at(line, "promptVersion");
 
 	if (!name || !cJSON_IsNumber(version))
 		return;
@@ -266,7 +244,7 @@ static void add_prompt(struct buf *out, const cJSON *line)
 
 static void add_tags(struct buf *out, const cJSON *line)
 {
-	const cJSON *tags = member(line, "tags"), *tag;
+	const cJSON *tags = line_at(line, "tags"), *tag;
 
 	if (!cJSON_IsArray(tags) || is_empty(tags))
 		return;
@@ -290,12 +268,12 @@ static void add_attributes(struct buf *out, const cJSON *line, bool is_root)
 	add_completion_start(out, line);
 	add_prompt(out, line);
 	add_tags(out, line);
-	add_user_metadata(out, member(line, "metadata"));
+	add_user_metadata(out, line_at(line, "metadata"));
 	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
-		add_metadata(out, facts[i].attribute, at_path(line, facts[i].path));
+		add_metadata(out, facts[i].attribute, line_at(line, facts[i].path));
 	if (!is_root)
 		return;
-	add_attribute_if(out, "langfuse.trace.name", text_of(line, "name"));
+	add_attribute_if(out, "langfuse.trace.name", line_text(line, "name"));
 	add_comma(out);
 	buf_add_text(out, "{\"key\":\"langfuse.internal.is_app_root\",\"value\":{\"boolValue\":true}}");
 }
@@ -310,30 +288,9 @@ static bool is_id(const char *text, size_t digits)
 	       strspn(text, "0") != digits;
 }
 
-/* "2026-11-18T11:06:40.310000000Z", with any number of decimals up to nine. */
-static bool parse_time_ns(const char *text, uint64_t *ret_ns)
-{
-	struct tm tm = { 0 };
-	uint64_t fraction = 0, scale = 1000000000;
-	const char *at;
-
-	at = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-	if (!at)
-		return false;
-	if (*at == '.')
-		for (at++; *at >= '0' && *at <= '9' && scale > 1; at++) {
-			scale /= 10;
-			fraction += (uint64_t)(*at - '0') * scale;
-		}
-	if (strcmp(at, "Z") != 0)
-		return false;
-	*ret_ns = (uint64_t)timegm(&tm) * 1000000000 + fraction;
-	return true;
-}
-
 static int kind_of(const cJSON *line)
 {
-	const char *role = text_of(line, "role");
+	const char *role = line_text(line, "role");
 
 	if (role && strcmp(role, "client") == 0)
 		return KIND_CLIENT;
@@ -344,8 +301,8 @@ static int kind_of(const cJSON *line)
 
 static void add_status(struct buf *out, const cJSON *line)
 {
-	const char *level = text_of(line, "level");
-	const char *message = text_of(line, "statusMessage");
+	const char *level = line_text(line, "level");
+	const char *message = line_text(line, "statusMessage");
 
 	buf_add_text(out, ",\"status\":{");
 	if (level && strcmp(level, "ERROR") == 0) {
@@ -358,22 +315,22 @@ static void add_status(struct buf *out, const cJSON *line)
 
 static void add_span(struct buf *out, const cJSON *line)
 {
-	const char *parent = text_of(line, "parentId");
-	const char *name = text_of(line, "name");
+	const char *parent = line_text(line, "parentId");
+	const char *name = line_text(line, "name");
 	bool is_root = !is_id(parent, SPAN_ID_DIGITS);
 	uint64_t start_ns = 0, end_ns;
 
-	parse_time_ns(text_of(line, "startTime"), &start_ns);
-	if (!parse_time_ns(text_of(line, "endTime"), &end_ns))
+	line_time_ns(line, "startTime", &start_ns);
+	if (!line_time_ns(line, "endTime", &end_ns))
 		end_ns = start_ns;
 
 	add_comma(out);
 	buf_add_char(out, '{');
-	add_member(out, "traceId", text_of(line, "traceId"));
-	add_member(out, "spanId", text_of(line, "id"));
+	add_member(out, "traceId", line_text(line, "traceId"));
+	add_member(out, "spanId", line_text(line, "id"));
 	if (!is_root)
 		add_member(out, "parentSpanId", parent);
-	add_member(out, "name", name ? name : text_of(line, "type"));
+	add_member(out, "name", name ? name : line_text(line, "type"));
 	buf_printf(out, ",\"kind\":%d,\"startTimeUnixNano\":\"%llu\",\"endTimeUnixNano\":\"%llu\",\"attributes\":[",
 		   kind_of(line), (unsigned long long)start_ns, (unsigned long long)end_ns);
 	add_attributes(out, line, is_root);
@@ -390,9 +347,9 @@ static cJSON *parse_line(struct slice text)
 	cJSON *line = cJSON_ParseWithLength(text.ptr, text.len);
 	uint64_t start_ns;
 
-	if (is_id(text_of(line, "traceId"), TRACE_ID_DIGITS) &&
-	    is_id(text_of(line, "id"), SPAN_ID_DIGITS) &&
-	    text_of(line, "type") && parse_time_ns(text_of(line, "startTime"), &start_ns))
+	if (is_id(line_text(line, "traceId"), TRACE_ID_DIGITS) &&
+	    is_id(line_text(line, "id"), SPAN_ID_DIGITS) &&
+	    line_text(line, "type") && line_time_ns(line, "startTime", &start_ns))
 		return line;
 	cJSON_Delete(line);
 	return NULL;
@@ -400,7 +357,7 @@ static cJSON *parse_line(struct slice text)
 
 static const char *service_of(const cJSON *line)
 {
-	const char *comm = text_of(member(line, "process"), "comm");
+	const char *comm = line_text(line, "process.comm");
 
 	return comm && *comm ? comm : "gentap";
 }

@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -30,7 +29,7 @@ enum {
 	TRIM_ROWS = 64,		/* removed between two looks at the size */
 };
 
-enum statement { PUT, EACH_OUTBOX, EACH_NEWEST, EACH_ID, MARK, FORGET, TRIM, STATEMENT_COUNT };
+enum statement { PUT, EACH_OUTBOX, EACH_NEWEST, EACH_ID, COUNT, MARK, FORGET, TRIM, STATEMENT_COUNT };
 
 static const char *const statement_sql[STATEMENT_COUNT] = {
 	/* The same line again (a replay) does not go back from sent to unsent. */
@@ -48,6 +47,7 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 	[EACH_ID] = "SELECT rowid, outbox, line FROM generation"
 		" WHERE id BETWEEN ?1 AND ?1 || '~' OR trace_id BETWEEN ?1 AND ?1 || '~'"
 		" ORDER BY rowid LIMIT ?2",
+	[COUNT] = "SELECT count(*) FROM generation WHERE outbox = ?1",
 	[MARK] = "UPDATE generation SET outbox = ?1 WHERE rowid = ?2",
 	[FORGET] = "DELETE FROM generation WHERE rowid = ?2",
 	[TRIM] = "DELETE FROM generation WHERE rowid IN (SELECT rowid FROM generation"
@@ -471,6 +471,28 @@ int store_each_id(struct store *store, const char *prefix, unsigned limit,
 		sqlite3_bind_text(stmt, 1, prefix, -1, SQLITE_STATIC);
 		sqlite3_bind_int64(stmt, 2, limit);
 		r = each_row(store, stmt, fn, ctx);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return r;
+}
+
+int store_count(struct store *store, enum outbox outbox, uint64_t *ret)
+{
+	sqlite3_stmt *stmt = NULL;
+	int r;
+
+	pthread_mutex_lock(&store->lock);
+	r = prepare(store, COUNT, &stmt);
+	if (r == 0) {
+		int rc;
+
+		sqlite3_bind_int(stmt, 1, outbox);
+		rc = sqlite3_step(stmt);
+		if (rc == SQLITE_ROW)
+			*ret = (uint64_t)sqlite3_column_int64(stmt, 0);
+		else
+			r = db_errno(store->db, rc);
+		sqlite3_reset(stmt);
 	}
 	pthread_mutex_unlock(&store->lock);
 	return r;

@@ -49,6 +49,7 @@ typedef bool (*store_row_fn)(void *ctx, const struct store_row *row);
 /* Oldest first. Rows of @outbox with rowid > @after_rowid, at most @limit. */
 int store_each_outbox(struct store *store, enum outbox outbox, int64_t after_rowid,
 		      unsigned limit, store_row_fn fn, void *ctx);
+int store_count(struct store *store, enum outbox outbox, uint64_t *ret);
 int store_mark(struct store *store, const int64_t *rowids, size_t count, enum outbox outbox);
 /* Newest first; at most @limit. */
 int store_each_newest(struct store *store, unsigned limit, store_row_fn fn, void *ctx);
