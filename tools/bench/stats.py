@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Medians and spreads of paired differences."""
+
+import statistics
+
+
+def trimmed_mean(values, drop=0.05):
+    """Without the slowest: an interrupt that hit one turn says nothing of the probes."""
+    kept = sorted(values)
+    kept = kept[:max(1, round(len(kept) * (1 - drop)))]
+    return sum(kept) / len(kept)
+
+
+def half_differences(ones, others):
+    """(one - other) / 2, pair by pair: what stays equal in both falls out."""
+    return [(one - other) / 2 for one, other in zip(ones, others)]
+
+
+def against_neighbours(values, is_tested):
+    """Each tested value less the mean of its nearest untested neighbours on both
+    sides; a slow drift of the machine falls out."""
+    untested = [i for i in range(len(values)) if not is_tested(i)]
+    differences = []
+    for i in (i for i in range(len(values)) if is_tested(i)):
+        before = [j for j in untested if j < i][-1:]
+        after = [j for j in untested if j > i][:1]
+        if before and after:
+            differences.append(values[i] - (values[before[0]] + values[after[0]]) / 2)
+    return differences
+
+
+class Spread:
+    """A median and the extremes of the middle half of the rounds."""
+
+    def __init__(self, values):
+        self.count = len(values)
+        self.median = statistics.median(values)
+        if self.count > 1:
+            self.low, _, self.high = statistics.quantiles(values, n=4, method="inclusive")
+        else:
+            self.low = self.high = self.median
+
+    def as_json(self):
+        return {"median": round(self.median, 4), "q1": round(self.low, 4),
+                "q3": round(self.high, 4), "rounds": self.count}
