@@ -36,7 +36,8 @@ struct message {
 	bool has_head;
 	bool is_whole;			/* its end was seen, by its own framing */
 	struct buf body;		/* content-decoded; kept only if the exchange is wanted,
-					 * and not for a response that is_sse */
+					 * and not for a response that is_sse; is_full when
+					 * something of it is not here, whatever the reason */
 	uint64_t body_wire_bytes;	/* body as framed on the wire, before content decoding */
 	uint64_t lost_bytes;		/* of those, not captured */
 	uint64_t first_ns;		/* first byte; 0 while none */
@@ -44,6 +45,7 @@ struct message {
 	uint64_t last_ns;		/* last byte so far */
 	enum coding coding;
 	struct inflater *inflater;
+	bool is_undecodable;		/* an error or a hole: nothing more can be decoded */
 };
 
 struct exchange {
@@ -54,6 +56,8 @@ struct exchange {
 	struct message response;	/* the final one; interim responses leave only interim_ns */
 	uint64_t interim_ns;		/* last 1xx response */
 	bool is_wanted;			/* what exchange_ops.begin said */
+	bool is_request_told;		/* exchange_ops.request was called */
+	bool is_request_given;		/* exchange_ops.request was called */
 	bool is_sse;			/* response is text/event-stream */
 	struct sse_reader sse;
 	enum exchange_end end;		/* valid in exchange_ops.end */
