@@ -345,8 +345,12 @@ static bool on_signal(struct capture *capture, const struct signalfd_siginfo *si
 		reap(command);
 		return false;
 	}
-	if (!command || command->has_ended || capture->has_passed_signal)
+	if (!command || command->has_ended)
 		return true;
+	if (capture->has_passed_signal) {
+		command->left_by = (int)signal->ssi_signo;
+		return true;
+	}
 	/* The terminal's Ctrl-C has reached the command already. */
 	if (signal->ssi_code <= 0)
 		kill(command->pid, (int)signal->ssi_signo);

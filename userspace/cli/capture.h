@@ -15,6 +15,7 @@ struct capture_command {
 	const char *file;	/* what it will exec, as typed */
 	int status;		/* of wait(2), once has_ended */
 	bool has_ended;
+	int left_by;		/* the signal on which it was left running; else 0 */
 };
 
 /* Runs to the end; returns an exit code. @command NULL for `attach`. */

@@ -105,6 +105,8 @@ static int result_of(struct capture_command *command)
 {
 	sigset_t none;
 
+	if (command->left_by && !command->has_ended)
+		return EXIT_SIGNALLED + command->left_by;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	while (!command->has_ended) {

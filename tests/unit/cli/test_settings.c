@@ -180,6 +180,25 @@ Test(settings, config_replaces_both_files)
 	cr_expect_str_eq(buf_text(&error), "cannot read '/nonexistent/x.yaml': No such file or directory");
 }
 
+Test(settings, a_default_file_that_may_not_be_read_is_warned_of)
+{
+	_cleanup_(settings_done) struct settings settings = {}, asked = {};
+	_cleanup_(buf_done) struct buf error = BUF_INIT(4096);
+	const char *path = write_file("system.yaml", "strict: true\n");
+	uid_t user = geteuid();
+
+	/* Root reads what it likes. */
+	cr_assert_eq(chmod(path, 0), 0);
+	cr_assert_eq(chmod(directory, 0711), 0);
+	if (user == 0)
+		cr_assert_eq(seteuid(65534), 0);
+	cr_expect_eq(load(&settings, NULL, &error), 0, "%s", buf_text(&error));
+	cr_expect(strstr(buf_text(&settings.warnings), path), "%s", buf_text(&settings.warnings));
+	cr_expect_not(settings_flag(&settings, SETTING_STRICT));
+	cr_expect_eq(load(&asked, path, &error), -EACCES, "by --config it is asked for");
+	cr_assert_eq(seteuid(user), 0);
+}
+
 /* --- values ------------------------------------------------------------------- */
 
 static const struct {
