@@ -349,6 +349,7 @@ static int start_shipper(struct exporter *exporter, char **ret_error)
 		.flush_at = exporter->options.flush_at,
 		.flush_interval_ms = exporter->options.flush_interval_ms,
 		.is_quiet = exporter->options.is_quiet,
+		.is_hurried = exporter->options.is_hurried,
 	};
 	int r;
 
@@ -440,21 +441,6 @@ int exporter_count_fd(const struct exporter *exporter)
 	return exporter->count_fd;
 }
 
-static void limit(struct exporter *exporter, uint64_t deadline_ns)
-{
-	pthread_mutex_lock(&exporter->lock);
-	if (deadline_ns < atomic_load(&exporter->deadline_ns))
-		atomic_store(&exporter->deadline_ns, deadline_ns);
-	pthread_mutex_unlock(&exporter->lock);
-	if (exporter->shipper)
-		shipper_limit(exporter->shipper, deadline_ns);
-}
-
-void exporter_hurry(struct exporter *exporter)
-{
-	limit(exporter, 0);
-}
-
 /* What memory still holds goes with us: that is a loss. */
 static void count_unsent(struct exporter *exporter, struct exporter_totals *totals)
 {
@@ -481,8 +467,10 @@ void exporter_stop(struct exporter **exporter, unsigned timeout_ms, struct expor
 	e->is_stopping = true;
 	pthread_cond_signal(&e->changed);
 	pthread_mutex_unlock(&e->lock);
-	limit(e, deadline_ns);
-	pthread_join(e->thread, NULL);
+	atomic_store(&e->deadline_ns, deadline_ns);
+	while (!join_within(e->thread, HURRY_LOOK_MS))
+		if (e->options.is_hurried && atomic_load(e->options.is_hurried))
+			atomic_store(&e->deadline_ns, 0);
 
 	ret->generations = e->generations;
 	memcpy(ret->losses, e->losses, sizeof(ret->losses));

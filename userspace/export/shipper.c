@@ -47,7 +47,7 @@ struct shipper {
 	pthread_cond_t changed;
 	size_t pending;			/* rows committed since the last walk began */
 	uint64_t due_ns;		/* when the next walk begins; NEVER: nothing waits */
-	uint64_t deadline_ns;		/* NEVER: not told to stop */
+	uint64_t deadline_ns;		/* of the last walk */
 	bool is_stopping;
 
 	/* of the thread alone */
@@ -315,11 +315,12 @@ void shipper_wake(struct shipper *shipper, size_t count)
 	pthread_mutex_unlock(&shipper->lock);
 }
 
-void shipper_limit(struct shipper *shipper, uint64_t deadline_ns)
+static void end_by(struct shipper *shipper, uint64_t deadline_ns)
 {
 	pthread_mutex_lock(&shipper->lock);
-	shipper->deadline_ns = MIN(shipper->deadline_ns, deadline_ns);
-	langfuse_limit(shipper->langfuse, shipper->deadline_ns);
+	shipper->is_stopping = true;
+	shipper->deadline_ns = deadline_ns;
+	langfuse_limit(shipper->langfuse, deadline_ns);
 	pthread_cond_signal(&shipper->changed);
 	pthread_mutex_unlock(&shipper->lock);
 }
@@ -362,7 +363,6 @@ int shipper_new(struct shipper **ret, const struct shipper_options *options)
 		shipper->options.flush_at = LIMIT_BATCH_GENERATIONS;
 	if (!options->flush_interval_ms)
 		shipper->options.flush_interval_ms = DEFAULT_INTERVAL_MS;
-	shipper->deadline_ns = NEVER;
 	pthread_mutex_init(&shipper->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -384,11 +384,10 @@ void shipper_stop(struct shipper **shipper, uint64_t deadline_ns, struct shipper
 
 	if (!s)
 		return;
-	pthread_mutex_lock(&s->lock);
-	s->is_stopping = true;
-	pthread_mutex_unlock(&s->lock);
-	shipper_limit(s, deadline_ns);
-	pthread_join(s->thread, NULL);
+	end_by(s, deadline_ns);
+	while (!join_within(s->thread, HURRY_LOOK_MS))
+		if (s->options.is_hurried && atomic_load(s->options.is_hurried))
+			end_by(s, 0);
 	*ret = s->totals;
 	shipper_free(shipper);
 }

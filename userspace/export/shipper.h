@@ -6,6 +6,8 @@
 #ifndef GENTAP_EXPORT_SHIPPER_H
 #define GENTAP_EXPORT_SHIPPER_H
 
+#include <stdatomic.h>
+
 #include "export/langfuse.h"
 #include "export/store.h"
 
@@ -17,6 +19,7 @@ struct shipper_options {
 	unsigned flush_at;				/* 0: LIMIT_BATCH_GENERATIONS */
 	unsigned flush_interval_ms;			/* 0: 5 s */
 	bool is_quiet;
+	const atomic_bool *is_hurried;			/* as in exporter_options; may be NULL */
 };
 
 struct shipper_totals {
@@ -29,10 +32,8 @@ struct shipper;
 int shipper_new(struct shipper **ret, const struct shipper_options *options);
 /* @count rows more were committed as unsent. Any thread. */
 void shipper_wake(struct shipper *shipper, size_t count);
-/* Waits for the server until @deadline_ns (CLOCK_MONOTONIC) at the latest; an
- * earlier one that was set stays. Any thread. */
-void shipper_limit(struct shipper *shipper, uint64_t deadline_ns);
-/* Tries once more what is unsent, within the limit, and ends the thread. */
+/* Tries once more what is unsent, until @deadline_ns (CLOCK_MONOTONIC) at the
+ * latest, and ends the thread. */
 void shipper_stop(struct shipper **shipper, uint64_t deadline_ns, struct shipper_totals *ret);
 
 #endif
