@@ -19,7 +19,8 @@ int list_open(const struct settings *settings, struct store **ret)
 	if (!path)
 		return fail(EXIT_USAGE, "no place for the store: set HOME or GENTAP_STORE, or use --store FILE");
 	if (access(path, F_OK) < 0 && errno == ENOENT)
-		return fail(EXIT_FAILED, "no store at '%s' yet: `gentap attach` writes it (what ran under sudo: `sudo gentap ls`)", path);
+		return fail(EXIT_FAILED, "no store at '%s' yet: `gentap attach` writes it "
+			    "(what ran under sudo: `sudo gentap ls`)", path);
 	r = store_open(ret, path, /* is_read_only */ true, &error);
 	if (r < 0)
 		return fail(EXIT_FAILED, "cannot open '%s': %s", path, error ? error : strerror(-r));
