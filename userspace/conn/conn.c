@@ -1,161 +1,316 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of connections, and what each event does to one. */
-#include "conn/conn_private.h"
-
+/*
+ * The table of connections: finds the one that an event is about, makes and
+ * forgets them.
+ *
+ * Every connection is in one of two lists, those with open exchanges (busy) and
+ * those without (idle), each in the order of their last event. So the one to
+ * forget, when there are too many or when one was idle too long, is at hand.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 
+#include "conn/conn_private.h"
 #include "limits.h"
 
-/* Fibonacci hashing: ids count up. */
-static size_t bucket(uint64_t key)
-{
-	return key * 11400714819323198485ull >> 50;
-}
-_Static_assert(BUCKETS == 1 << 14, "bucket() keeps 14 bits");
+/* Residue is cut off at the head's limit after each piece that was added. */
+#define RESIDUE_MAX (LIMIT_HTTP_HEAD + GT_CHUNK_BYTES)
 
-static size_t key_bucket(const struct conn *conn)
+/* --- lists ------------------------------------------------------------------ */
+
+static struct conn_list *list_of(struct connection *c)
 {
-	return bucket(conn->key * 31 + conn->pid * 2 + conn->is_tls);
+	return c->is_busy ? &c->table->busy : &c->table->idle;
 }
 
-/* --- the table ------------------------------------------------------------ */
+static void list_add(struct connection *c)
+{
+	struct conn_list *list = list_of(c);
+
+	c->prev = list->last;
+	c->next = NULL;
+	*(c->prev ? &c->prev->next : &list->first) = c;
+	list->last = c;
+}
+
+static void list_remove(struct connection *c)
+{
+	struct conn_list *list = list_of(c);
+
+	*(c->prev ? &c->prev->next : &list->first) = c->next;
+	*(c->next ? &c->next->prev : &list->last) = c->prev;
+}
+
+/* After each event of it. */
+static void touch(struct connection *c, uint64_t now_ns)
+{
+	list_remove(c);
+	c->is_busy = c->first != NULL;
+	c->last_ns = now_ns;
+	list_add(c);
+}
+
+/* --- making and forgetting -------------------------------------------------- */
+
+static uint64_t key_hash(uint32_t pid, uint64_t key, bool is_tls)
+{
+	return (key * 2 + is_tls) ^ (uint64_t)pid << 42;
+}
+
+/* Its key, if that is not another connection's by now. */
+static void forget_key(struct connection *c)
+{
+	uint64_t hash = key_hash(c->conn.pid, c->conn.key, c->conn.is_tls);
+
+	if (map_get(&c->table->by_key, hash) == c)
+		map_remove(&c->table->by_key, hash);
+}
+
+static void done_flows(struct connection *c)
+{
+	for (int i = 0; i < GT_DIRECTIONS; i++)
+		flow_done(&c->flows[i]);
+}
+
+static void forget(struct connection *c)
+{
+	assert(!c->first);
+	list_remove(c);
+	map_remove(&c->table->by_id, c->conn.id);
+	forget_key(c);
+	c->table->count--;
+	done_flows(c);
+	free(c);
+}
+
+static void end_and_forget(struct connection *c, enum exchange_end end, uint64_t now_ns)
+{
+	end_exchanges(c, end, now_ns);
+	forget(c);
+}
+
+static void make_room(struct conn_table *table, uint64_t now_ns)
+{
+	struct connection *busy = table->busy.first;
+
+	if (table->count < LIMIT_CONNS)
+		return;
+	if (table->idle.first) {
+		forget(table->idle.first);
+		return;
+	}
+	count_loss(busy, LOSS_CONNS_LIMIT, 1);
+	for (struct exchange *exchange = busy->first; exchange; exchange = exchange->next)
+		exchange->marks |= LOSS_BIT(LOSS_CONNS_LIMIT);
+	end_and_forget(busy, END_LOST, now_ns);
+}
+
+static void forget_idle(struct conn_table *table, uint64_t now_ns)
+{
+	while (table->idle.first &&
+	       elapsed_ns(table->idle.first->last_ns, now_ns) > LIMIT_IDLE_NS)
+		forget(table->idle.first);
+}
+
+static struct connection *make(struct conn_table *table, const struct gt_event *event)
+{
+	struct connection *c;
+
+	make_room(table, event->time_ns);
+	c = calloc(1, sizeof(*c));
+	if (!c || map_put(&table->by_id, event->conn_id, c) < 0) {
+		table->options.losses[LOSS_NO_MEMORY]++;
+		free(c);
+		return NULL;
+	}
+	c->table = table;
+	c->conn.id = event->conn_id;
+	c->conn.pid = event->pid;
+	c->conn.is_tls = event->flags & GT_FLAG_TLS;
+	for (int i = 0; i < GT_DIRECTIONS; i++)
+		c->flows[i].residue = BUF_INIT(RESIDUE_MAX);
+	list_add(c);
+	table->count++;
+	return c;
+}
+
+/* --- events ----------------------------------------------------------------- */
+
+/* The SSL or the descriptor is in use again, so its last user is gone. */
+static void end_former(struct conn_table *table, const struct gt_open_event *open)
+{
+	uint32_t pid = open->event.pid;
+	bool is_tls = open->event.flags & GT_FLAG_TLS;
+	struct connection *former = map_get(&table->by_key, key_hash(pid, open->key, is_tls));
+
+	if (!former || former->conn.id == open->event.conn_id || former->conn.pid != pid ||
+	    former->conn.key != open->key || former->conn.is_tls != is_tls)
+		return;
+	end_and_forget(former, END_LOST, open->event.time_ns);
+}
+
+static void take_open(struct connection *c, const struct gt_open_event *open)
+{
+	struct conn *conn = &c->conn;
+
+	forget_key(c);
+	conn->key = open->key;
+	conn->is_born = open->event.flags & GT_FLAG_BORN;
+	conn->family = open->family;
+	conn->local_port = open->local_port;
+	conn->peer_port = open->peer_port;
+	memcpy(conn->local_addr, open->local_addr, sizeof(conn->local_addr));
+	memcpy(conn->peer_addr, open->peer_addr, sizeof(conn->peer_addr));
+	memcpy(conn->comm, open->comm, sizeof(conn->comm));
+	conn->comm[sizeof(conn->comm) - 1] = '\0';
+	for (int i = 0; i < GT_DIRECTIONS; i++)
+		c->flows[i].has_expected |= conn->is_born;
+	if (map_put(&c->table->by_key, key_hash(conn->pid, conn->key, conn->is_tls), c) < 0)
+		count_loss(c, LOSS_NO_MEMORY, 1);
+	if (!(open->event.flags & GT_FLAG_HTTP2))
+		return;
+	count_loss(c, LOSS_UNSUPPORTED_PROTOCOL, 1);
+	ignore_connection(c, open->event.time_ns);
+}
+
+static void take_name(struct connection *c, const struct gt_name_event *event)
+{
+	memcpy(c->conn.server_name, event->name, sizeof(event->name));
+	c->conn.server_name[sizeof(event->name) - 1] = '\0';
+}
+
+/* Events of a connection that exists by now. */
+static void take_event(struct connection *c, const struct gt_event *event)
+{
+	switch (event->type) {
+	case GT_EVENT_OPEN:
+		take_open(c, (const struct gt_open_event *)event);
+		break;
+	case GT_EVENT_NAME:
+		take_name(c, (const struct gt_name_event *)event);
+		break;
+	case GT_EVENT_DATA:
+		c->loss_flags |= event->flags & KERNEL_LOSSES;
+		if (!c->conn.is_ignored)
+			flow_data(c, (const struct gt_data_event *)event);
+		break;
+	case GT_EVENT_EOF:
+	case GT_EVENT_CLOSE:
+		c->loss_flags |= event->flags & KERNEL_LOSSES;
+		if (!c->conn.is_ignored)
+			take_end(c, (const struct gt_end_event *)event);
+		break;
+	}
+}
+
+/* Whether the event can be about a connection that is not known yet. */
+static bool may_begin(const struct gt_event *event)
+{
+	return event->type == GT_EVENT_OPEN || event->type == GT_EVENT_NAME ||
+	       event->type == GT_EVENT_DATA;
+}
+
+/* A file of events may say anything. */
+static bool is_sound(const struct gt_event *event)
+{
+	if (event->type == GT_EVENT_DATA)
+		return ((const struct gt_data_event *)event)->direction < GT_DIRECTIONS;
+	if (event->type == GT_EVENT_EOF)
+		return ((const struct gt_end_event *)event)->direction < GT_DIRECTIONS;
+	return event->type >= GT_EVENT_OPEN && event->type <= GT_EVENT_CLOSE;
+}
+
+void conn_table_event(struct conn_table *table, const struct gt_event *event)
+{
+	struct connection *c;
+
+	table->last_ns = event->time_ns;
+	if (event->type == GT_EVENT_EXIT)
+		conn_table_exit(table, event->pid, event->time_ns);
+	if (!is_sound(event))
+		return;
+	if (event->type == GT_EVENT_OPEN)
+		end_former(table, (const struct gt_open_event *)event);
+	c = map_get(&table->by_id, event->conn_id);
+	if (!c && may_begin(event))
+		c = make(table, event);
+	if (!c)
+		return;
+	c->conn.tid = event->tid;
+	take_event(c, event);
+	if (c->conn.is_ignored)
+		done_flows(c);
+	if (event->type == GT_EVENT_CLOSE)
+		forget(c);
+	else
+		touch(c, event->time_ns);
+	forget_idle(table, event->time_ns);
+}
+
+/* --- the table -------------------------------------------------------------- */
+
+static void for_each(struct conn_table *table, void (*f)(struct connection *c, void *arg), void *arg)
+{
+	struct connection *firsts[] = { table->idle.first, table->busy.first };
+
+	for (size_t i = 0; i < ARRAY_SIZE(firsts); i++)
+		for (struct connection *c = firsts[i], *next; c; c = next) {
+			next = c->next;
+			f(c, arg);
+		}
+}
+
+struct process_exit {
+	uint32_t pid;
+	uint64_t time_ns;
+};
+
+static void exit_if_of(struct connection *c, void *arg)
+{
+	const struct process_exit *exit = arg;
+
+	if (c->conn.pid == exit->pid)
+		end_and_forget(c, END_TARGET_EXITED, exit->time_ns);
+}
+
+void conn_table_exit(struct conn_table *table, uint32_t pid, uint64_t time_ns)
+{
+	struct process_exit exit = { pid, time_ns };
+
+	for_each(table, exit_if_of, &exit);
+}
+
+static void detach(struct connection *c, void *arg)
+{
+	end_exchanges(c, END_DETACHED, *(uint64_t *)arg);
+	if (c->is_busy)
+		touch(c, c->last_ns);
+}
+
+void conn_table_detach(struct conn_table *table, uint64_t time_ns)
+{
+	for_each(table, detach, &time_ns);
+}
+
+static void detach_and_forget(struct connection *c, void *arg)
+{
+	end_and_forget(c, END_DETACHED, *(uint64_t *)arg);
+}
 
 int conn_table_new(struct conn_table **ret, const struct conn_table_options *options)
 {
-	struct conn_table *table = calloc(1, sizeof(*table));
+	struct conn_table *table;
 
+	assert(ret);
+	assert(options->ops);
+	assert(options->losses);
+
+	table = calloc(1, sizeof(*table));
 	if (!table)
 		return -ENOMEM;
 	table->options = *options;
 	*ret = table;
 	return 0;
-}
-
-static struct live_conn *find(const struct conn_table *table, uint64_t id)
-{
-	struct live_conn *live = table->by_id[bucket(id)];
-
-	while (live && live->conn.id != id)
-		live = live->next_by_id;
-	return live;
-}
-
-static struct live_conn *find_key(const struct conn_table *table, const struct conn *conn)
-{
-	struct live_conn *live = table->by_key[key_bucket(conn)];
-
-	while (live && (live->conn.key != conn->key || live->conn.pid != conn->pid ||
-			live->conn.is_tls != conn->is_tls))
-		live = live->next_by_key;
-	return live;
-}
-
-static void unlink_age(struct live_conn *live)
-{
-	struct conn_table *table = live->table;
-
-	*(live->older ? &live->older->newer : &table->oldest) = live->newer;
-	*(live->newer ? &live->newer->older : &table->newest) = live->older;
-}
-
-static void link_newest(struct live_conn *live)
-{
-	struct conn_table *table = live->table;
-
-	live->older = table->newest;
-	live->newer = NULL;
-	*(table->newest ? &table->newest->newer : &table->oldest) = live;
-	table->newest = live;
-}
-
-static void unlink_key(struct live_conn *live)
-{
-	struct live_conn **link = &live->table->by_key[key_bucket(&live->conn)];
-
-	for (; *link; link = &(*link)->next_by_key)
-		if (*link == live) {
-			*link = live->next_by_key;
-			return;
-		}
-}
-
-static void unlink_id(struct live_conn *live)
-{
-	struct live_conn **link = &live->table->by_id[bucket(live->conn.id)];
-
-	while (*link != live)
-		link = &(*link)->next_by_id;
-	*link = live->next_by_id;
-}
-
-/* Ends what is open as @end and forgets the connection. */
-static void forget(struct live_conn *live, enum exchange_end end, uint64_t time_ns)
-{
-	exchange_end_all(live, end, time_ns);
-	flow_done(&live->flows[GT_READ]);
-	flow_done(&live->flows[GT_WRITE]);
-	unlink_age(live);
-	unlink_key(live);
-	unlink_id(live);
-	live->table->count--;
-	free(live);
-}
-
-/* Those idle for long go in silence; beyond the limit the oldest go, counted
- * when something was open. */
-static void make_room(struct conn_table *table, uint64_t time_ns)
-{
-	struct live_conn *oldest = table->oldest;
-
-	if (oldest && !oldest->first && elapsed_ns(oldest->last_ns, time_ns) > LIMIT_IDLE_NS)
-		forget(oldest, END_LOST, time_ns);
-	if (table->count < LIMIT_CONNS)
-		return;
-	for (oldest = table->oldest; oldest && oldest->first; oldest = oldest->newer)
-		;
-	if (!oldest)
-		count_loss(table, LOSS_CONNS_LIMIT, 1);
-	forget(oldest ? oldest : table->oldest, END_LOST, time_ns);
-}
-
-static struct live_conn *add(struct conn_table *table, const struct gt_event *event)
-{
-	struct live_conn *live;
-
-	make_room(table, event->time_ns);
-	live = calloc(1, sizeof(*live));
-	if (!live) {
-		count_loss(table, LOSS_NO_MEMORY, 1);
-		return NULL;
-	}
-	live->table = table;
-	live->conn.id = event->conn_id;
-	live->conn.pid = event->pid;
-	live->conn.is_tls = event->flags & GT_FLAG_TLS;
-	live->last_ns = event->time_ns;
-	live->next_by_id = table->by_id[bucket(event->conn_id)];
-	table->by_id[bucket(event->conn_id)] = live;
-	link_newest(live);
-	table->count++;
-	return live;
-}
-
-void conn_table_exit(struct conn_table *table, uint32_t pid, uint64_t time_ns)
-{
-	struct live_conn *live = table->oldest, *next;
-
-	for (; live; live = next) {
-		next = live->newer;
-		if (live->conn.pid == pid)
-			forget(live, END_TARGET_EXITED, time_ns);
-	}
-}
-
-void conn_table_detach(struct conn_table *table, uint64_t time_ns)
-{
-	for (struct live_conn *live = table->oldest; live; live = live->newer)
-		exchange_end_all(live, END_DETACHED, time_ns);
 }
 
 void conn_table_free(struct conn_table **tablep)
@@ -164,8 +319,9 @@ void conn_table_free(struct conn_table **tablep)
 
 	if (!table)
 		return;
-	while (table->oldest)
-		forget(table->oldest, END_DETACHED, table->oldest->last_ns);
+	for_each(table, detach_and_forget, &table->last_ns);
+	map_done(&table->by_id);
+	map_done(&table->by_key);
 	free(table);
 	*tablep = NULL;
 }
@@ -175,175 +331,19 @@ size_t conn_table_count(const struct conn_table *table)
 	return table->count;
 }
 
-void conn_ignore(struct live_conn *live, enum exchange_end end, uint64_t time_ns)
-{
-	if (live->conn.is_ignored)
-		return;
-	live->conn.is_ignored = true;
-	exchange_end_all(live, end, time_ns);
-	flow_done(&live->flows[GT_READ]);
-	flow_done(&live->flows[GT_WRITE]);
-	if (live->table->options.ignored)
-		live->table->options.ignored(live->table->options.ctx, &live->conn);
-}
-
-/* --- events --------------------------------------------------------------- */
-
-static void on_open(struct live_conn *live, const struct gt_open_event *open)
-{
-	struct live_conn *stale;
-
-	live->conn.key = open->key;
-	live->conn.is_born = open->event.flags & GT_FLAG_BORN;
-	live->conn.family = open->family;
-	live->conn.local_port = open->local_port;
-	live->conn.peer_port = open->peer_port;
-	memcpy(live->conn.local_addr, open->local_addr, sizeof(open->local_addr));
-	memcpy(live->conn.peer_addr, open->peer_addr, sizeof(open->peer_addr));
-	memcpy(live->conn.comm, open->comm, sizeof(open->comm));
-	live->conn.comm[sizeof(live->conn.comm) - 1] = '\0';
-	/* Whoever had this key before is gone; the word of it was lost. */
-	stale = find_key(live->table, &live->conn);
-	if (stale && stale != live)
-		forget(stale, END_LOST, open->event.time_ns);
-	if (stale != live) {
-		live->next_by_key = live->table->by_key[key_bucket(&live->conn)];
-		live->table->by_key[key_bucket(&live->conn)] = live;
-	}
-	if (open->event.flags & GT_FLAG_HTTP2) {
-		count_loss(live->table, LOSS_UNSUPPORTED_PROTOCOL, 1);
-		conn_ignore(live, END_LOST, open->event.time_ns);
-	}
-}
-
-static void on_name(struct live_conn *live, const struct gt_name_event *event)
-{
-	memcpy(live->conn.server_name, event->name, sizeof(event->name));
-	live->conn.server_name[sizeof(live->conn.server_name) - 1] = '\0';
-}
-
-/* Bytes up to @offset did not come. */
-static void catch_up(struct live_conn *live, enum gt_direction direction, uint64_t offset,
-		     uint32_t flags, uint64_t time_ns)
-{
-	struct flow *flow = &live->flows[direction];
-
-	if (flow->has_offset && offset > flow->next_offset)
-		flow_gap(live, direction, offset - flow->next_offset, flags, time_ns);
-	flow->next_offset = offset;
-	flow->has_offset = true;
-}
-
-static void on_data(struct live_conn *live, const struct gt_data_event *data)
-{
-	uint64_t time_ns = data->event.time_ns;
-	enum gt_direction direction = data->direction & 1;
-	uint32_t captured = MIN(data->captured_len, data->len);
-	struct flow *flow = &live->flows[direction];
-
-	live->conn.tid = data->event.tid;
-	/* Offsets only grow; one that does not is not of this connection. */
-	if (live->conn.is_ignored || (flow->has_offset && data->offset < flow->next_offset))
-		return;
-	catch_up(live, direction, data->offset, data->event.flags, time_ns);
-	flow->next_offset = data->offset + data->len;
-	if (captured)
-		flow_feed(live, direction, (struct slice){ data->bytes, captured }, time_ns);
-	if (captured < data->len)
-		flow_gap(live, direction, data->len - captured, data->event.flags, time_ns);
-}
-
-/* Who is gone when this side's end, or the peer's, comes first. */
-static enum exchange_end cut_by(const struct live_conn *live, bool is_peer)
-{
-	return (live->role == ROLE_CLIENT) == is_peer ? END_CUT_BY_SERVER : END_CUT_BY_CLIENT;
-}
-
-static void catch_up_tails(struct live_conn *live, const struct gt_end_event *event)
-{
-	for (int direction = 0; direction < GT_DIRECTIONS; direction++)
-		if (live->flows[direction].has_offset && event->offset[direction] > live->flows[direction].next_offset)
-			catch_up(live, direction, event->offset[direction], event->event.flags,
-				 event->event.time_ns);
-}
-
-static void on_peer_end(struct live_conn *live, const struct gt_end_event *event)
-{
-	bool is_reset = event->event.flags & GT_FLAG_RESET;
-
-	live->has_peer_ended = true;
-	/* A client that sends no more may still read, unless it reset. */
-	if (live->role == ROLE_SERVER && !is_reset)
-		return;
-	if (!is_reset)
-		exchange_close_delimited(live, event->event.time_ns);
-	exchange_end_all(live, cut_by(live, /* is_peer */ true), event->event.time_ns);
-}
-
-static void on_own_end(struct live_conn *live, uint64_t time_ns)
-{
-	if (live->role == ROLE_SERVER && !live->has_peer_ended)
-		exchange_close_delimited(live, time_ns);
-	exchange_end_all(live, cut_by(live, live->has_peer_ended), time_ns);
-}
-
-static void on_event(struct live_conn *live, const struct gt_event *event)
-{
-	switch (event->type) {
-	case GT_EVENT_OPEN:
-		on_open(live, (const void *)event);
-		break;
-	case GT_EVENT_NAME:
-		on_name(live, (const void *)event);
-		break;
-	case GT_EVENT_DATA:
-		on_data(live, (const void *)event);
-		break;
-	case GT_EVENT_EOF:
-		catch_up_tails(live, (const void *)event);
-		if (((const struct gt_end_event *)event)->direction == GT_READ)
-			on_peer_end(live, (const void *)event);
-		else
-			on_own_end(live, event->time_ns);
-		break;
-	case GT_EVENT_CLOSE:
-		catch_up_tails(live, (const void *)event);
-		on_own_end(live, event->time_ns);
-		forget(live, END_LOST, event->time_ns);
-		break;
-	}
-}
-
-void conn_table_event(struct conn_table *table, const struct gt_event *event)
-{
-	struct live_conn *live;
-
-	if (event->type == GT_EVENT_EXIT)
-		conn_table_exit(table, event->pid, event->time_ns);
-	if (event->type > GT_EVENT_CLOSE)
-		return;
-	live = find(table, event->conn_id);
-	if (!live && (event->type == GT_EVENT_EOF || event->type == GT_EVENT_CLOSE))
-		return;
-	if (!live)
-		live = add(table, event);
-	if (!live)
-		return;
-	live->last_ns = event->time_ns;
-	unlink_age(live);
-	link_newest(live);
-	on_event(live, event);
-}
-
 void conn_peer_text(const struct conn *conn, char *ret, size_t size)
 {
-	char addr[INET6_ADDRSTRLEN] = "";
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	bool is_mapped = conn->family == AF_INET6 && memcmp(conn->peer_addr, mapped, 12) == 0;
+	char addr[INET6_ADDRSTRLEN];
 
-	ret[0] = '\0';
-	if (conn->family == AF_UNIX) {
-		snprintf(ret, size, "unix");
-	} else if (conn->family == AF_INET || conn->family == AF_INET6) {
-		inet_ntop(conn->family, conn->peer_addr, addr, sizeof(addr));
-		snprintf(ret, size, conn->family == AF_INET ? "%s:%u" : "[%s]:%u", addr, conn->peer_port);
+	if (conn->family == AF_INET || is_mapped) {
+		inet_ntop(AF_INET, conn->peer_addr + (is_mapped ? 12 : 0), addr, sizeof(addr));
+		snprintf(ret, size, "%s:%u", addr, conn->peer_port);
+	} else if (conn->family == AF_INET6) {
+		inet_ntop(AF_INET6, conn->peer_addr, addr, sizeof(addr));
+		snprintf(ret, size, "[%s]:%u", addr, conn->peer_port);
+	} else {
+		snprintf(ret, size, "%s", conn->family == AF_UNIX ? "unix" : "");
 	}
 }

@@ -274,7 +274,8 @@ void exchange_whole(struct connection *c, struct exchange *exchange, struct mess
 	inflater_free(&message->inflater);
 	if (message == &exchange->request)
 		give_request(c, exchange);
-	else if (exchange->is_wanted && sse_eof(&exchange->sse, &event) == PARSE_ITEM)
+	else if (exchange->is_wanted && !message->body.is_full &&
+		 sse_eof(&exchange->sse, &event) == PARSE_ITEM)
 		give_event(c, exchange, &event, now_ns);
 }
 

@@ -1,187 +1,320 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes of one direction to messages.
+ * One direction of a connection: from data events to HTTP items.
  *
- * A flow is in sync or it is not. Out of sync (joined in the middle, or bytes
- * were lost with the framing) it takes nothing but a message start at the very
- * start of an event: a process writes a head at the start of a write, so what
- * looks like one in the middle of bytes is somebody's text.
+ *   FRESH --message start--> SYNCED --gap, not HTTP--> LOST
+ *     |                        ^                        |
+ *     |                        +-- event that begins ---+
+ *     +--anything else--> LOST     with a message start
  *
- * Invariants: residue holds the front of one unfinished item, never body bytes;
- * it is empty out of sync.
+ * Invariants: bytes are read once and in order, whatever offsets the events say;
+ * between bytes that are not neighbours stands a gap; a LOST flow never looks
+ * into the middle of an event, where a prompt may quote HTTP.
  */
 #include "conn/conn_private.h"
-
 #include "limits.h"
 
-/* The front of a head, and the event that did not finish it. */
-#define RESIDUE_MAX (LIMIT_HTTP_HEAD + LIMIT_CHUNK_LINE + GT_CHUNK_BYTES)
+#define HTTP2_PREFACE SLICE("PRI * HTTP/2.0")	/* RFC 9113 section 3.4, its first line */
+
+enum start { START_NONE, START_MAYBE, START_MESSAGE, START_HTTP2 };
+
+static void drop_residue(struct flow *flow)
+{
+	buf_done(&flow->residue);
+	flow->first_ns = 0;
+}
 
 void flow_done(struct flow *flow)
 {
-	buf_done(&flow->residue);
-	flow->is_synced = false;
+	drop_residue(flow);
 }
 
-static enum http1_side side_of(const struct live_conn *live, enum gt_direction direction)
+/* --- where messages start --------------------------------------------------- */
+
+static enum start start_on_side(enum http1_side side, struct slice in)
 {
-	return direction == request_direction(live->role) ? HTTP1_REQUEST : HTTP1_RESPONSE;
+	if (http1_looks_like(side, in))
+		return START_MESSAGE;
+	return http1_may_become(side, in) ? START_MAYBE : START_NONE;
 }
 
-static void sync_flow(struct live_conn *live, enum gt_direction direction, enum http1_side side)
+/* What @in begins. The side is what the connection's role says, if it is known,
+ * and else goes to *ret_side. */
+static enum start start_of(const struct connection *c, enum gt_direction direction,
+			   struct slice in, enum http1_side *ret_side)
 {
-	struct flow *flow = &live->flows[direction];
+	enum start start, best = START_NONE;
 
-	if (!live->has_role) {
-		live->has_role = true;
-		live->role = (side == HTTP1_REQUEST) == (direction == GT_WRITE) ? ROLE_CLIENT : ROLE_SERVER;
+	if (c->has_role) {
+		*ret_side = side_of(c, direction);
+		return start_on_side(*ret_side, in);
 	}
+	if (slice_starts(in, HTTP2_PREFACE))
+		return START_HTTP2;
+	if (slice_starts(HTTP2_PREFACE, in))
+		best = START_MAYBE;
+	for (enum http1_side side = HTTP1_REQUEST; side <= HTTP1_RESPONSE; side++) {
+		start = start_on_side(side, in);
+		if (start <= best)
+			continue;
+		best = start;
+		*ret_side = side;
+	}
+	return best;
+}
+
+static void skip(struct connection *c, struct slice *in)
+{
+	count_loss(c, LOSS_RESYNC, in->len);
+	slice_take(in, in->len);
+}
+
+static void synchronise(struct connection *c, struct flow *flow, enum gt_direction direction,
+			enum http1_side side)
+{
+	if (!c->has_role) {
+		c->has_role = true;
+		c->role = (side == HTTP1_REQUEST) == (direction == GT_WRITE) ? ROLE_CLIENT
+									     : ROLE_SERVER;
+	}
+	flow->is_unsure = flow->state == FLOW_LOST || !c->conn.is_born;
+	flow->state = FLOW_SYNCED;
 	http1_init(&flow->reader, side);
-	flow->residue = BUF_INIT(RESIDUE_MAX);
-	flow->is_synced = true;
 }
 
-/* A start that is cut by the end of the event, as a client that writes byte by
- * byte makes it; believed only from the first byte of a connection on. */
-static bool could_begin(const struct live_conn *live, const struct flow *flow,
-			enum http1_side side, struct slice bytes)
+/* The first bytes of a flow that should begin a message, and do not. */
+static void bad_start(struct connection *c, struct flow *flow, enum gt_direction direction,
+		      struct slice *in, uint64_t now_ns)
 {
-	return live->conn.is_born && flow->next_offset == bytes.len && http1_may_become(side, bytes);
+	bool is_known_from_start = flow->state == FLOW_FRESH && c->conn.is_born;
+
+	skip(c, in);
+	flow->state = FLOW_LOST;
+	if (!is_known_from_start)
+		return;
+	if (c->has_role) {
+		exchange_mark(c, concerned_by(c, direction), LOSS_MALFORMED_HTTP);
+		lose_framing(c, direction, now_ns);
+	} else {
+		ignore_connection(c, now_ns);
+	}
 }
 
-/* Whether the bytes begin a message of that side on this direction. */
-static bool begins(const struct live_conn *live, enum gt_direction direction, enum http1_side side,
-		   struct slice bytes)
+/* Looks for a message at the front of *in. True when the flow is SYNCED then;
+ * else what is left of *in is to be kept for more. */
+static bool find_start(struct connection *c, enum gt_direction direction, struct slice *in,
+		       uint64_t now_ns)
 {
-	const struct flow *flow = &live->flows[direction];
+	struct flow *flow = &c->flows[direction];
+	enum http1_side side = HTTP1_REQUEST;
 
-	if (live->has_role && side_of(live, direction) != side)
+	switch (start_of(c, direction, *in, &side)) {
+	case START_MESSAGE:
+		synchronise(c, flow, direction, side);
+		return true;
+	case START_MAYBE:
+		if (flow->state == FLOW_LOST)
+			skip(c, in);
 		return false;
-	return http1_looks_like(side, bytes) || could_begin(live, flow, side, bytes);
+	case START_HTTP2:
+		count_loss(c, LOSS_UNSUPPORTED_PROTOCOL, 1);
+		ignore_connection(c, now_ns);
+		return false;
+	case START_NONE:
+		bad_start(c, flow, direction, in, now_ns);
+		return false;
+	}
+	return false;
 }
 
-static bool try_sync(struct live_conn *live, enum gt_direction direction, struct slice bytes)
+/* Whether an event that begins with a message start disproves where the reader
+ * thinks it is: in a head that was found in mid-stream and never ended, or in an
+ * unasked-for response (to HEAD, perhaps) while a newer request waits. */
+static bool is_disproved(const struct connection *c, enum gt_direction direction)
 {
-	if (begins(live, direction, HTTP1_REQUEST, bytes))
-		sync_flow(live, direction, HTTP1_REQUEST);
-	else if (begins(live, direction, HTTP1_RESPONSE, bytes))
-		sync_flow(live, direction, HTTP1_RESPONSE);
-	return live->flows[direction].is_synced;
+	const struct flow *flow = &c->flows[direction];
+
+	if (flow->state != FLOW_SYNCED || flow->current)
+		return false;
+	if (!flow->is_in_message)
+		return flow->is_unsure;
+	return flow->reader.side == HTTP1_RESPONSE && awaiting_response(c);
 }
 
-static void lose(struct live_conn *live, enum gt_direction direction, enum loss loss, uint64_t time_ns)
+static void restart_if_disproved(struct connection *c, enum gt_direction direction,
+				 struct slice bytes)
 {
-	struct flow *flow = &live->flows[direction];
-	enum http1_side side = flow->reader.side;
+	struct flow *flow = &c->flows[direction];
 
-	flow_done(flow);
-	exchange_lost(live, side, loss, time_ns);
+	if (!is_disproved(c, direction) || !http1_looks_like(flow->reader.side, bytes))
+		return;
+	count_loss(c, LOSS_RESYNC, flow->residue.len);
+	drop_residue(flow);
+	flow->is_in_message = false;
+	http1_init(&flow->reader, flow->reader.side);
 }
 
-static void bad(struct live_conn *live, enum gt_direction direction, uint64_t time_ns)
+/* --- bytes ------------------------------------------------------------------ */
+
+static void take_bad(struct connection *c, enum gt_direction direction, struct slice *in,
+		     uint64_t now_ns)
 {
-	struct flow *flow = &live->flows[direction];
+	struct flow *flow = &c->flows[direction];
 	enum loss loss = flow->reader.is_head_too_long ? LOSS_HEAD_LIMIT : LOSS_MALFORMED_HTTP;
-	bool was_any = live->conn.exchanges > 0;
+	bool is_first = !c->is_proven;
 
-	count_loss(live->table, loss, 1);
-	lose(live, direction, loss, time_ns);
-	if (!was_any)
-		conn_ignore(live, END_LOST, time_ns);
+	skip(c, in);
+	/* A start that was none, found in mid-stream: no message is harmed. */
+	if (flow->is_unsure && !is_first) {
+		flow->state = FLOW_LOST;
+		return;
+	}
+	exchange_mark(c, concerned_by(c, direction), loss);
+	lose_framing(c, direction, now_ns);
+	if (is_first && loss == LOSS_MALFORMED_HTTP)
+		ignore_connection(c, now_ns);
 }
 
-/* Reads items until more bytes are needed; *in is what is left. */
-static void read_items(struct live_conn *live, enum gt_direction direction, struct slice *in,
-		       uint64_t first_ns, uint64_t time_ns)
+static void read_messages(struct connection *c, enum gt_direction direction, struct slice *in,
+			  uint64_t now_ns)
 {
-	struct flow *flow = &live->flows[direction];
+	struct flow *flow = &c->flows[direction];
+	enum parse parse = PARSE_ITEM;
 	struct http1_item item;
-	enum parse parse;
 
-	while (flow->is_synced && !live->conn.is_ignored) {
-		enum http1_side side = flow->reader.side;
-
+	while (parse == PARSE_ITEM && flow->state == FLOW_SYNCED && !c->conn.is_ignored) {
 		parse = http1_next(&flow->reader, in, &item);
-		if (parse == PARSE_MORE)
-			return;
-		if (parse == PARSE_BAD) {
-			bad(live, direction, time_ns);
-			return;
-		}
-		if (item.type == HTTP1_HEAD && !exchange_head(live, side, &item.head, first_ns, time_ns))
-			return;
-		if (item.type == HTTP1_BODY)
-			exchange_body(live, side, item.body, time_ns);
-		else if (item.type == HTTP1_END)
-			exchange_message_end(live, side, time_ns);
-		first_ns = time_ns;
+		if (parse == PARSE_ITEM)
+			take_item(c, direction, &item, now_ns);
+		else if (parse == PARSE_BAD)
+			take_bad(c, direction, in, now_ns);
 	}
+	if (flow->state != FLOW_SYNCED || c->conn.is_ignored)
+		slice_take(in, in->len);
 }
 
-/* What the last event left, and these bytes behind it. */
-static void read_behind_residue(struct live_conn *live, enum gt_direction direction,
-				struct slice bytes, uint64_t time_ns)
+/* Keeps what the reader left of the residue and the bytes behind it. */
+static void keep_rest(struct connection *c, enum gt_direction direction, struct slice rest,
+		      uint64_t now_ns)
 {
-	struct flow *flow = &live->flows[direction];
-	struct slice in;
-	size_t had;
+	struct flow *flow = &c->flows[direction];
 
-	if (buf_add_slice(&flow->residue, bytes) < 0) {
-		count_loss(live->table, flow->residue.is_failed ? LOSS_NO_MEMORY : LOSS_MALFORMED_HTTP, 1);
-		lose(live, direction, LOSS_MALFORMED_HTTP, time_ns);
+	if (!rest.len) {
+		drop_residue(flow);
 		return;
 	}
-	in = buf_slice(&flow->residue);
-	had = in.len;
-	read_items(live, direction, &in, flow->residue_ns, time_ns);
-	if (!flow->is_synced)
-		return;
-	buf_consume(&flow->residue, had - in.len);
-	if (had != in.len)
-		flow->residue_ns = time_ns;
-	if (!in.len)
-		buf_done(&flow->residue);
-}
-
-void flow_feed(struct live_conn *live, enum gt_direction direction, struct slice bytes, uint64_t time_ns)
-{
-	struct flow *flow = &live->flows[direction];
-
-	if (!flow->is_synced && !try_sync(live, direction, bytes)) {
-		if (slice_starts(bytes, SLICE("PRI * HTTP/2.0"))) {
-			count_loss(live->table, LOSS_UNSUPPORTED_PROTOCOL, 1);
-			conn_ignore(live, END_LOST, time_ns);
-			return;
-		}
-		count_loss(live->table, LOSS_RESYNC, bytes.len);
-		return;
-	}
-	if (flow->residue.len) {
-		read_behind_residue(live, direction, bytes, time_ns);
-		return;
-	}
-	read_items(live, direction, &bytes, time_ns, time_ns);
-	if (!flow->is_synced || live->conn.is_ignored || !bytes.len)
-		return;
-	flow->residue_ns = time_ns;
-	if (buf_add_slice(&flow->residue, bytes) < 0) {
-		count_loss(live->table, LOSS_NO_MEMORY, 1);
-		lose(live, direction, LOSS_NO_MEMORY, time_ns);
-	}
-}
-
-void flow_gap(struct live_conn *live, enum gt_direction direction, uint64_t n, uint32_t flags,
-	      uint64_t time_ns)
-{
-	struct flow *flow = &live->flows[direction];
-	struct slice nothing = { "", 0 };
-
-	if (!flow->is_synced || live->conn.is_ignored)
-		return;
-	count_loss(live->table, LOSS_GAP, n);
-	exchange_gap(live, flow->reader.side, n, flags);
-	if (flow->residue.len || !http1_gap(&flow->reader, n))
-		lose(live, direction, LOSS_GAP, time_ns);
+	if (!flow->first_ns)
+		flow->first_ns = now_ns;
+	if (flow->residue.len)
+		buf_consume(&flow->residue, flow->residue.len - rest.len);
 	else
-		read_items(live, direction, &nothing, time_ns, time_ns);	/* the gap may have been all that was left */
+		buf_add_slice(&flow->residue, rest);
+	if (buf_ok(&flow->residue))
+		return;
+	drop_residue(flow);
+	exchange_mark(c, concerned_by(c, direction), LOSS_NO_MEMORY);
+	lose_framing(c, direction, now_ns);
+}
+
+/* Bytes that follow those before. */
+static void take_piece(struct connection *c, enum gt_direction direction, struct slice bytes,
+		       uint64_t now_ns)
+{
+	struct flow *flow = &c->flows[direction];
+	struct slice in = bytes;
+
+	if (flow->residue.len) {
+		/* On failure nothing is added, and keep_rest sees the flag. */
+		buf_add_slice(&flow->residue, bytes);
+		in = buf_slice(&flow->residue);
+	}
+	if (flow->state == FLOW_SYNCED || find_start(c, direction, &in, now_ns))
+		read_messages(c, direction, &in, now_ns);
+	if (!c->conn.is_ignored)
+		keep_rest(c, direction, in, now_ns);
+}
+
+/* @is_event_start: the first byte is the first of an event. */
+static void take_bytes(struct connection *c, enum gt_direction direction, struct slice bytes,
+		       bool is_event_start, uint64_t now_ns)
+{
+	struct flow *flow = &c->flows[direction];
+
+	if (is_event_start)
+		restart_if_disproved(c, direction, bytes);
+	/* In pieces, so that the residue keeps its maximum. */
+	while (bytes.len && !c->conn.is_ignored) {
+		struct slice piece = slice_take(&bytes, MIN(bytes.len, (size_t)GT_CHUNK_BYTES));
+
+		if (flow->state == FLOW_LOST && !is_event_start)
+			skip(c, &piece);
+		else
+			take_piece(c, direction, piece, now_ns);
+		is_event_start = false;
+	}
+}
+
+static void take_gap(struct connection *c, enum gt_direction direction, uint64_t n, uint32_t flags,
+		     uint64_t now_ns)
+{
+	struct flow *flow = &c->flows[direction];
+	struct exchange *exchange = concerned_by(c, direction);
+	struct slice nothing = {};
+
+	if (flow->state == FLOW_LOST)
+		return;
+	count_loss(c, LOSS_GAP, n);
+	if (exchange) {
+		exchange->marks |= LOSS_BIT(LOSS_GAP);
+		exchange->kernel_flags |= (flags & KERNEL_LOSSES) | c->loss_flags;
+	}
+	c->loss_flags = 0;
+	if (flow->state != FLOW_SYNCED || !http1_gap(&flow->reader, n)) {
+		count_loss(c, LOSS_RESYNC, flow->residue.len);
+		drop_residue(flow);
+		lose_framing(c, direction, now_ns);
+		return;
+	}
+	if (flow->current)
+		exchange_body_gap(flow->current, flow->reader.side == HTTP1_REQUEST
+				  ? &flow->current->request : &flow->current->response, n);
+	/* It may have been the rest of the message. */
+	read_messages(c, direction, &nothing, now_ns);
+}
+
+/* Brings the flow to @offset, over a gap if need be. */
+static void advance(struct connection *c, enum gt_direction direction, uint64_t offset,
+		    uint32_t flags, uint64_t now_ns)
+{
+	struct flow *flow = &c->flows[direction];
+	uint64_t n = flow->has_expected && offset > flow->expected ? offset - flow->expected : 0;
+
+	flow->has_expected = true;
+	flow->expected = MAX(flow->expected, offset);
+	if (n)
+		take_gap(c, direction, n, flags, now_ns);
+}
+
+void flow_data(struct connection *c, const struct gt_data_event *event)
+{
+	struct slice bytes = { event->bytes, MIN(event->captured_len, event->len) };
+	struct flow *flow = &c->flows[event->direction];
+	uint64_t now_ns = event->event.time_ns, end = event->offset + event->len, known;
+
+	advance(c, event->direction, event->offset, event->event.flags, now_ns);
+	/* Bytes that came late, after their gap was accepted: too late. */
+	known = flow->expected - event->offset;
+	if (c->conn.is_ignored || known > event->len)
+		return;
+	slice_take(&bytes, MIN(known, bytes.len));
+	flow->expected = MAX(flow->expected, event->offset + MIN(event->captured_len, event->len));
+	take_bytes(c, event->direction, bytes, /* is_event_start */ !known, now_ns);
+	if (!c->conn.is_ignored)
+		advance(c, event->direction, end, event->event.flags, now_ns);
+}
+
+void flow_moved(struct connection *c, enum gt_direction direction, uint64_t offset, uint64_t now_ns)
+{
+	if (c->flows[direction].has_expected)
+		advance(c, direction, offset, /* flags */ 0, now_ns);
 }
