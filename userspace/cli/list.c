@@ -104,10 +104,11 @@ static void add_tokens(const cJSON *generation, struct buf *ret)
 			has_out = true;
 		}
 	}
-	len = has_in ? snprintf(text, sizeof(text), "%.0f", in) : 0;
+	len = has_in ? snprintf(text, sizeof(text), "%.0f", in) : snprintf(text, sizeof(text), "-");
 	if (has_out)
-		snprintf(text + len, sizeof(text) - (size_t)len, ">%.0f", out);
-	buf_printf(ret, "%11s ", has_in || has_out ? text : "-");
+		snprintf(text + len, sizeof(text) - (size_t)len, "→%.0f", out);
+	/* The arrow is three bytes and one column. */
+	buf_printf(ret, "%*s ", has_out ? 13 : 11, text);
 }
 
 static void add_ms(bool is_known, double ms, struct buf *ret)
@@ -165,8 +166,8 @@ static void add_words(const cJSON *generation, struct buf *ret)
 
 void list_heads(struct buf *ret)
 {
-	buf_printf(ret, "%-14s %-16s %-24s %-6s %6s %11s %8s %8s %s\n", "TIME", "ID", "MODEL", "ROLE", "STATUS",
-		   "TOKENS", "TTFT", "TOOK", "FIRST WORDS");
+	buf_printf(ret, "%-14s %-16s %-24s %-6s %6s %13s %8s %8s %s\n", "TIME", "ID", "MODEL", "ROLE", "STATUS",
+		   "IN→OUT", "TTFT", "TOOK", "FIRST WORDS");
 }
 
 void list_line(struct slice line, struct buf *ret)

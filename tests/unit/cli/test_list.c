@@ -55,10 +55,10 @@ Test(list, a_row_shows_what_was_seen_and_a_dash_for_what_was_not)
 	run_program("ls", &result);
 	cr_expect_eq(result.code, EXIT_OK, "%s", result.err);
 	cr_expect_str_eq(result.out,
-		"TIME           ID               MODEL                    ROLE   STATUS      TOKENS     TTFT     TOOK FIRST WORDS\n"
+		"TIME           ID               MODEL                    ROLE   STATUS      IN→OUT     TTFT     TOOK FIRST WORDS\n"
 		"11-18 11:06:43 bb00000000000003 -                        -           -           8        -        - -\n"
 		"11-18 11:06:42 aa00000000000002 -                        server      -           -        -        - Rate limit reached\n"
-		"11-18 11:06:40 aa00000000000001 gpt-x                    client    200      120>30   310 ms  1420 ms hello\xEF\xBF\xBD[31m there\n");
+		"11-18 11:06:40 aa00000000000001 gpt-x                    client    200      120→30   310 ms  1420 ms hello\xEF\xBF\xBD[31m there\n");
 }
 
 Test(list, json_rows_are_the_lines_as_they_were_stored)
