@@ -106,6 +106,11 @@ def usage_problems(name, details, usage):
             + differ(name, "total tokens", details.get("total"), usage["total_tokens"]))
 
 
+def output_of(answer):
+    """As Langfuse's own integration has it: a stream's text, a plain answer's message."""
+    return answer.text if answer.is_stream else {"role": "assistant", "content": answer.text}
+
+
 def contents(report, alone, at_once, generations):
     answers = [call.answer for call in alone] + at_once
     texts, usages, ends_of, ids, whole = [], [], [], [], []
@@ -115,7 +120,7 @@ def contents(report, alone, at_once, generations):
             continue
         line = generations[name].line
         texts += differ(name, "input", line.get("input"), answer.messages)
-        texts += differ(name, "text", line.get("output", {}).get("content"), answer.text)
+        texts += differ(name, "output", line.get("output"), output_of(answer))
         usages += usage_problems(name, line.get("usageDetails", {}), answer.usage)
         ends_of += differ(name, "finish reason", line.get("finishReason"), answer.finish_reason)
         ids += differ(name, "model", line.get("model"), answer.model)
