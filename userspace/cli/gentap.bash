@@ -37,6 +37,7 @@ _gentap_argument() {
 			COMPREPLY=($(compgen -W "$(ps -e -o comm= 2>/dev/null)" -- "$word"))
 		;;
 	--to)
+		# Only where COMP_WORDBREAKS has no colon; else see _gentap.
 		if [[ $word == jsonl:* ]]; then
 			compopt -o nospace 2>/dev/null
 			COMPREPLY=($(compgen -f -P jsonl: -- "${word#jsonl:}"))
@@ -44,8 +45,6 @@ _gentap_argument() {
 			COMPREPLY=($(compgen -W 'terminal json jsonl: langfuse none' -- "$word"))
 			[[ ${COMPREPLY[*]} == jsonl: ]] && compopt -o nospace 2>/dev/null
 		fi
-		# Readline begins a new word at a colon: what stands before it is not to be repeated.
-		declare -F __ltrim_colon_completions >/dev/null && __ltrim_colon_completions "$word"
 		;;
 	--content)
 		COMPREPLY=($(compgen -W 'full metadata' -- "$word"))
@@ -73,10 +72,11 @@ _gentap() {
 		COMPREPLY=($(compgen -W "$commands --help --version" -- "$word"))
 		return
 	fi
-	# `--to jsonl:FILE` arrives as three words: put them together again.
-	if [[ ${COMP_WORDS[*]: -3} == "jsonl : "* || $previous == ':' ]]; then
-		[[ $previous == ':' ]] && word=jsonl:$word || word=jsonl:
-		previous=--to
+	# Readline begins a new word at a colon: after `--to jsonl:` comes a file.
+	if [[ $word == : || $previous == : ]]; then
+		compopt -o filenames 2>/dev/null
+		COMPREPLY=($(compgen -f -- "${word#:}"))
+		return
 	fi
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		[[ $command == run && ${COMP_WORDS[i]} == -- ]] || continue
