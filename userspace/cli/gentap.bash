@@ -56,6 +56,7 @@ _gentap_argument() {
 	--port | --for | --count | --max-content | --environment | --release | --limit) ;;
 	*) return 1 ;;
 	esac
+	return 0
 }
 
 _gentap_ids() {
