@@ -134,7 +134,7 @@ class Answer:
             choice.pieces.append("".join(word + " " for word in said[at:at + take]))
             at += take
         self.tokens += len(said)
-        if self.model == "gt-reason":
+        if self.model.endswith("gt-reason"):
             choice.reasoning = [word + " " for word in words("why " + seed, 8)]
         if self.request.get("max_tokens") == 12:
             choice.finish = "length"

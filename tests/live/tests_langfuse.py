@@ -79,7 +79,7 @@ def check_received(langfuse, generations, truth):
 def check_content(attributes, exchange, name):
     if exchange["usage"]:
         usage = json.loads(attributes[OBSERVATION + "usage_details"])
-        want = {key: count for key, count in usage_of(exchange["usage"]).items() if count}
+        want = {key: count for key, count in usage_of(exchange).items() if count}
         equal({key: count for key, count in usage.items() if count}, want, name + ", usage")
     if exchange["kind"] == "embeddings":
         return

@@ -41,6 +41,7 @@ def mixed_plan():
         call("two tools, plain", "gt-parallel", tools=2),
         call("reasoning", "gt-reason", stream=True),
         call("reasoning, plain", "gt-reason"),
+        call("reasoning of a model with a price for it", "gpt-5-gt-reason", stream=True),
         call("refused", "gt-refuse"),
         call("refused, streamed", "gt-refuse", stream=True),
         call("three answers", n=3),
@@ -160,10 +161,16 @@ def strings_in(value):
         yield from strings_in(one)
 
 
-def usage_of(usage):
-    """gentap's disjoint buckets, from the provider's overlapping ones."""
+def reasoning_of(exchange):
+    return exchange["usage"].get("completion_tokens_details", {}).get("reasoning_tokens", 0)
+
+
+def usage_of(exchange):
+    """gentap's disjoint buckets, from the provider's overlapping ones. Reasoning is
+    split off where the model has a price of its own for it; else it stays output."""
+    usage = exchange["usage"]
     cached = usage.get("prompt_tokens_details", {}).get("cached_tokens", 0)
-    reasoning = usage.get("completion_tokens_details", {}).get("reasoning_tokens", 0)
+    reasoning = reasoning_of(exchange) if exchange["model"].startswith("gpt-5") else 0
     return {"input": usage["prompt_tokens"] - cached, "input_cached_tokens": cached,
             "output": usage.get("completion_tokens", 0) - reasoning,
             "output_reasoning_tokens": reasoning, "total": usage["total_tokens"]}
@@ -175,9 +182,12 @@ def check_usage(generation, exchange, name):
         equal(got, {}, name + ", usage that the server did not send")
         equal(generation["evidence"]["usage"], "absent", name + ", evidence of usage")
         return
-    want = {key: count for key, count in usage_of(exchange["usage"]).items() if count}
+    want = {key: count for key, count in usage_of(exchange).items() if count}
     equal({key: count for key, count in got.items() if count}, want, name + ", usage")
     equal(generation["evidence"]["usage"], "reported", name + ", evidence of usage")
+    if reasoning_of(exchange) and "output_reasoning_tokens" not in want:
+        equal(generation["metadata"].get("gentap.reasoningTokens"), reasoning_of(exchange),
+              name + ", reasoning tokens")
 
 
 def check_output(generation, exchange, name):
