@@ -144,9 +144,17 @@ static bool function_reaches(const struct probe_code *code, const struct probe_f
 
 /* --- the straight line from the entry --------------------------------------- */
 
+enum {
+	ARGUMENTS = 5,	/* that are followed: rdi, rsi, rdx, rcx, r8 */
+	FRAME = ARGUMENTS,	/* rbp */
+	TRACKED
+};
+
+/* What a tracked register holds: the argument of that number, from 0, that the
+ * function was called with, or one of these. */
 enum holds {
-	HOLDS_ARGUMENT = 0,	/* the one it was called with */
-	HOLDS_LOCAL,		/* the address of a local variable */
+	HOLDS_LOCAL = ARGUMENTS,	/* the address of a local variable */
+	HOLDS_ZERO,
 	HOLDS_OTHER,
 };
 
@@ -156,7 +164,7 @@ struct walk {
 	const uint8_t *next;
 	size_t left;
 	uint64_t next_address;
-	enum holds holds[4];	/* rdi, rsi, rdx, rcx */
+	unsigned holds[TRACKED];
 	bool is_stack_moved;
 };
 
@@ -168,13 +176,20 @@ static void walk_done(struct walk *walk)
 		cs_close(&walk->capstone);
 }
 
+/* Goes on in this body with what the registers hold. */
+static void walk_enter(struct walk *walk, const struct body *body, size_t from)
+{
+	walk->next = body->bytes + from;
+	walk->left = body->len - from;
+	walk->next_address = body->address + from;
+}
+
 static int walk_init(struct walk *walk, const struct body *body, size_t from)
 {
-	*walk = (struct walk){
-		.next = body->bytes + from,
-		.left = body->len - from,
-		.next_address = body->address + from,
-	};
+	*walk = (struct walk){ .holds[FRAME] = HOLDS_OTHER };
+	for (unsigned i = 0; i < ARGUMENTS; i++)
+		walk->holds[i] = i;
+	walk_enter(walk, body, from);
 	if (cs_open(CS_ARCH_X86, CS_MODE_64, &walk->capstone) != CS_ERR_OK)
 		return -ENOMEM;
 	cs_option(walk->capstone, CS_OPT_DETAIL, CS_OPT_ON);
@@ -188,8 +203,8 @@ static bool walk_step(struct walk *walk)
 	return cs_disasm_iter(walk->capstone, &walk->next, &walk->left, &walk->next_address, walk->insn);
 }
 
-/* Which argument's register this is, as a number from 0; -1 none. */
-static int argument_of(unsigned reg)
+/* Which tracked register this one is, or is a part of; -1 none. */
+static int tracked(unsigned reg)
 {
 	switch (reg) {
 	case X86_REG_RDI: case X86_REG_EDI: case X86_REG_DI: case X86_REG_DIL:
@@ -200,57 +215,76 @@ static int argument_of(unsigned reg)
 		return 2;
 	case X86_REG_RCX: case X86_REG_ECX: case X86_REG_CX: case X86_REG_CL: case X86_REG_CH:
 		return 3;
+	case X86_REG_R8: case X86_REG_R8D: case X86_REG_R8W: case X86_REG_R8B:
+		return 4;
+	case X86_REG_RBP: case X86_REG_EBP: case X86_REG_BP: case X86_REG_BPL:
+		return FRAME;
 	}
 	return -1;
 }
 
-static bool is_stack_register(unsigned reg)
+/* What this register, all 64 bits of it, holds. */
+static unsigned value_of(const struct walk *walk, unsigned reg)
 {
-	return reg == X86_REG_RSP || reg == X86_REG_RBP;
+	int i = tracked(reg);
+
+	if (reg == X86_REG_RSP)
+		return HOLDS_LOCAL;
+	return i >= 0 ? walk->holds[i] : HOLDS_OTHER;
 }
 
 /* What the instruction puts into its first operand, a register. */
-static enum holds value_moved(const cs_insn *insn)
+static unsigned value_moved(const struct walk *walk)
 {
-	const cs_x86 *x86 = &insn->detail->x86;
-	const cs_x86_op *from = &x86->operands[1];
+	const cs_x86 *x86 = &walk->insn->detail->x86;
+	const cs_x86_op *to = &x86->operands[0], *from = &x86->operands[1];
 
-	if (x86->op_count != 2)
+	/* Half of a register is zero-extended: it holds no address. */
+	if (x86->op_count != 2 || to->size < 4)
 		return HOLDS_OTHER;
-	if (insn->id == X86_INS_MOV && from->type == X86_OP_REG && from->reg == X86_REG_RSP)
-		return HOLDS_LOCAL;
-	if (insn->id == X86_INS_LEA && from->type == X86_OP_MEM && is_stack_register(from->mem.base) &&
-	    from->mem.index == X86_REG_INVALID)
-		return HOLDS_LOCAL;
-	/* "movslq %edx, %rdx": int num widened to size_t. */
-	if (insn->id == X86_INS_MOVSXD && from->type == X86_OP_REG && from->reg == X86_REG_EDX &&
-	    x86->operands[0].reg == X86_REG_RDX)
-		return HOLDS_ARGUMENT;
+	switch (walk->insn->id) {
+	case X86_INS_XOR:
+		return from->type == X86_OP_REG && from->reg == to->reg ? HOLDS_ZERO : HOLDS_OTHER;
+	case X86_INS_MOV:
+		if (from->type == X86_OP_IMM)
+			return from->imm == 0 ? HOLDS_ZERO : HOLDS_OTHER;
+		return from->type == X86_OP_REG && to->size == 8 ? value_of(walk, from->reg) : HOLDS_OTHER;
+	case X86_INS_LEA:
+		return to->size == 8 && from->mem.index == X86_REG_INVALID &&
+		       value_of(walk, from->mem.base) == HOLDS_LOCAL ? HOLDS_LOCAL : HOLDS_OTHER;
+	case X86_INS_MOVSXD:	/* "movslq %edx, %rdx": int num widened to size_t */
+		return from->type == X86_OP_REG && from->reg == X86_REG_EDX && to->reg == X86_REG_RDX &&
+		       walk->holds[2] == 2 ? 2 : HOLDS_OTHER;
+	}
 	return HOLDS_OTHER;
 }
 
 /* Accounts for what the instruction changes. */
 static void walk_apply(struct walk *walk)
 {
+	unsigned value = value_moved(walk);
 	cs_regs read, written;
-	uint8_t read_count, written_count;
+	uint8_t read_count, written_count = 0;
 
-	if (cs_regs_access(walk->capstone, walk->insn, read, &read_count, written, &written_count) != CS_ERR_OK)
-		written_count = 0;
+	if (cs_regs_access(walk->capstone, walk->insn, read, &read_count, written, &written_count) != CS_ERR_OK) {
+		walk->is_stack_moved = true;
+		for (size_t i = 0; i < TRACKED; i++)
+			walk->holds[i] = HOLDS_OTHER;
+	}
 	for (size_t i = 0; i < written_count; i++) {
-		int argument = argument_of(written[i]);
+		int reg = tracked(written[i]);
 
 		if (written[i] == X86_REG_RSP || written[i] == X86_REG_ESP || written[i] == X86_REG_SP)
 			walk->is_stack_moved = true;
-		if (argument >= 0 && walk->holds[argument] != HOLDS_OTHER)
-			walk->holds[argument] = value_moved(walk->insn);
+		if (reg >= 0)
+			walk->holds[reg] = value;
 	}
 }
 
 static bool walk_has_arguments(const struct walk *walk, unsigned arguments)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(walk->holds); i++)
-		if (arguments & 1u << i && walk->holds[i] != HOLDS_ARGUMENT)
+	for (unsigned i = 0; i < ARGUMENTS; i++)
+		if (arguments & 1u << i && walk->holds[i] != i)
 			return false;
 	return true;
 }
@@ -342,22 +376,58 @@ int probe_site_choose(const struct probe_code *code, const struct probe_function
 
 /* --- a pair ----------------------------------------------------------------- */
 
-/* The function that this one passes its arguments on to, with done in @done's
- * sense; 0 none. */
-static uint64_t find_forwarded(const struct body *body, enum holds done)
+/* The code of its forms, and which of them there are. */
+struct pair_code {
+	const struct probe_code *code;
+	struct body bodies[PROBE_FORMS];
+	bool has[PROBE_FORMS];
+};
+
+/* What each form hands the inner function as its fourth and fifth argument. */
+struct convention {
+	unsigned fourth, fifth;
+};
+
+#define ANY HOLDS_OTHER
+static const struct convention done_fourth[] = {
+	[PROBE_PLAIN]	= { HOLDS_LOCAL, ANY },
+	[PROBE_EX]	= { 3, ANY },
+};
+static const struct convention done_fifth[] = {
+	[PROBE_PLAIN]	= { HOLDS_ZERO, HOLDS_LOCAL },
+	[PROBE_EX]	= { HOLDS_ZERO, 3 },
+	[PROBE_EX2]	= { 3, 4 },
+};
+_Static_assert(ARRAY_SIZE(done_fifth) == PROBE_FORMS, "a convention for every form");
+
+static bool has_convention(const struct walk *walk, const struct convention *want)
 {
+	return walk_has_arguments(walk, PROBE_ARG1 | PROBE_ARG2 | PROBE_ARG3) && walk->holds[3] == want->fourth &&
+	       (want->fifth == ANY || walk->holds[4] == want->fifth);
+}
+
+/* The function at the end of this form's straight line, past X_ex2, if it is
+ * called by the convention; else 0. */
+static uint64_t find_forwarded(const struct pair_code *forms, enum probe_form form, const struct convention *want)
+{
+	const struct body *body = &forms->bodies[form], *ex2 = &forms->bodies[PROBE_EX2];
 	_cleanup_(walk_done) struct walk walk;
 
 	if (walk_init(&walk, body, endbr_bytes(body->bytes, body->len)) < 0)
 		return 0;
 	while (walk_step(&walk)) {
 		uint64_t target = branch_target(&walk);
-		bool leaves = target < body->address || target >= body->address + body->len;
 
-		if (is_end_of_line(&walk))
-			return target && leaves && walk_has_arguments(&walk, PROBE_ARG1 | PROBE_ARG2 | PROBE_ARG3) &&
-			       walk.holds[3] == done ? target : 0;
-		walk_apply(&walk);
+		if (!is_end_of_line(&walk)) {
+			walk_apply(&walk);
+		} else if (forms->has[PROBE_EX2] && body != ex2 && leads_to(forms->code, target, ex2->address)) {
+			body = ex2;
+			walk_enter(&walk, ex2, endbr_bytes(ex2->bytes, ex2->len));
+		} else {
+			bool leaves = target < body->address || target >= body->address + body->len;
+
+			return leaves && has_convention(&walk, want) ? target : 0;
+		}
 	}
 	return 0;
 }
@@ -375,43 +445,75 @@ static bool inner_site(const struct probe_code *code, uint64_t address, struct p
 	return true;
 }
 
-static bool find_inner(const struct probe_code *code, const struct body *plain, const struct body *ex,
-		       const struct probe_function *peeks, size_t peek_count, struct probe_site *ret)
+static bool find_inner(const struct pair_code *forms, const struct probe_pair *pair, struct probe_site *ret)
 {
-	uint64_t inner = find_forwarded(plain, HOLDS_LOCAL);
+	const struct convention *want = forms->has[PROBE_EX2] ? done_fifth : done_fourth;
+	uint64_t inner;
 
-	if (!inner || find_forwarded(ex, HOLDS_ARGUMENT) != inner)
+	if (!forms->has[PROBE_PLAIN] || !forms->has[PROBE_EX])
 		return false;
-	for (size_t i = 0; i < peek_count; i++)
-		if (function_reaches(code, &peeks[i], inner))
+	inner = find_forwarded(forms, PROBE_PLAIN, &want[PROBE_PLAIN]);
+	if (!inner || find_forwarded(forms, PROBE_EX, &want[PROBE_EX]) != inner)
+		return false;
+	if (forms->has[PROBE_EX2] && find_forwarded(forms, PROBE_EX2, &want[PROBE_EX2]) != inner)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(pair->peeks); i++)
+		if (function_reaches(forms->code, &pair->peeks[i], inner))
 			return false;
-	return inner_site(code, inner, ret);
+	return inner_site(forms->code, inner, ret);
 }
 
-int probe_pair_choose(const struct probe_code *code, const struct probe_function *plain,
-		      const struct probe_function *ex, const struct probe_function *peeks,
-		      size_t peek_count, struct probe_pair *ret)
+static bool form_reaches(const struct pair_code *forms, unsigned from, unsigned to)
 {
-	struct body plain_body, ex_body;
-	struct probe_pair pair = {
-		.is_plain = read_body(code, plain, &plain_body),
-		.is_ex = read_body(code, ex, &ex_body),
-	};
+	return forms->has[from] && forms->has[to] &&
+	       reaches(forms->code, &forms->bodies[from], forms->bodies[to].address);
+}
 
-	if (pair.is_plain && pair.is_ex) {
-		if (reaches(code, &ex_body, plain->address))
-			pair.is_ex = false;
-		else if (reaches(code, &plain_body, ex->address))
-			pair.is_plain = false;
-		else if (find_inner(code, &plain_body, &ex_body, peeks, peek_count, &pair.inner))
-			pair = (struct probe_pair){ .is_inner = true, .inner = pair.inner };
+/* Whether its bytes pass through another form. Of two that seem to call each
+ * other, the simpler one stays. */
+static bool is_covered(const struct pair_code *forms, unsigned form)
+{
+	for (unsigned other = 0; other < PROBE_FORMS; other++)
+		if (other != form && form_reaches(forms, form, other) &&
+		    (other < form || !form_reaches(forms, other, form)))
+			return true;
+	return false;
+}
+
+static void choose_forms(const struct pair_code *forms, const struct probe_pair *pair,
+			 struct probe_pair_sites *ret)
+{
+	static const unsigned arguments[] = {
+		[PROBE_PLAIN]	= PROBE_ARG1 | PROBE_ARG2,
+		[PROBE_EX]	= PROBE_ARG1 | PROBE_ARG2 | PROBE_ARG4,
+		[PROBE_EX2]	= PROBE_ARG1 | PROBE_ARG2 | PROBE_ARG5,
+	};
+	_Static_assert(ARRAY_SIZE(arguments) == PROBE_FORMS, "arguments of every form");
+
+	for (unsigned i = 0; i < PROBE_FORMS; i++)
+		ret->has_form[i] = forms->has[i] && !is_covered(forms, i) &&
+				   probe_site_choose(forms->code, &pair->forms[i], arguments[i],
+						     true /* has_return */, &ret->forms[i]) == 0;
+}
+
+int probe_pair_choose(const struct probe_code *code, const struct probe_pair *pair,
+		      struct probe_pair_sites *ret)
+{
+	struct probe_pair_sites sites = {};
+	struct pair_code forms;
+	bool is_there = false;
+
+	forms.code = code;
+	for (unsigned i = 0; i < PROBE_FORMS; i++) {
+		forms.has[i] = read_body(code, &pair->forms[i], &forms.bodies[i]);
+		is_there |= forms.has[i];
 	}
-	if (!pair.is_inner && !pair.is_plain && !pair.is_ex)
+	if (!is_there)
 		return -ENODATA;
-	if (pair.is_plain)
-		probe_site_choose(code, plain, PROBE_ARG1 | PROBE_ARG2, true, &pair.plain);
-	if (pair.is_ex)
-		probe_site_choose(code, ex, PROBE_ARG1 | PROBE_ARG2 | PROBE_ARG4, true, &pair.ex);
-	*ret = pair;
+	sites.is_inner = find_inner(&forms, pair, &sites.inner);
+	sites.is_done_fifth = sites.is_inner && forms.has[PROBE_EX2];
+	if (!sites.is_inner)
+		choose_forms(&forms, pair, &sites);
+	*ret = sites;
 	return 0;
 }

@@ -16,17 +16,19 @@
  *     stack pointer of the entry, too: the return address is taken from there;
  *  3. "single-stepped": the function's first byte. Correct, slow.
  *
- * A pair of functions that move bytes, X(ssl, buf, num) and X_ex(ssl, buf, num,
- * *done). No byte may be counted twice:
- *  1. one whose body calls or jumps to the other is left alone, the other one is
- *     probed where rule "one function" says;
- *  2. "inner function": if both, on their straight line, pass (ssl, buf, num,
- *     done) on to one same function of the file that begins with a push, that
- *     one is probed and neither of the two: X must hand it the address of a
- *     local for done, X_ex its own arguments untouched. This holds the
- *     convention down: OpenSSL 3.3's ssl_write_internal has done fifth. A
- *     function that peeking calls too is not taken;
- *  3. otherwise each is probed by itself. By 1 neither runs inside the other.
+ * A pair of functions that move bytes: X(ssl, buf, num) and X_ex(ssl, buf, num,
+ * *done). OpenSSL 3.3 and later add to its writes X_ex2(ssl, buf, num, flags,
+ * *done), to which X_ex jumps. No byte may be counted twice:
+ *  1. "inner function": if all of them, on their straight line, pass (ssl, buf,
+ *     num, done) on to one same function of the file that begins with a push,
+ *     that one is probed and none of them. What they hand it proves where done
+ *     is: X the address of a local, X_ex and X_ex2 their own done.
+ *       without an X_ex2: done is the fourth argument;
+ *       with one: it is the fifth, and the fourth is flags: 0 from X and X_ex,
+ *       X_ex2's own from X_ex2.
+ *     A function that peeking calls too is not taken;
+ *  2. otherwise one whose body calls or jumps to another one of them is left
+ *     alone, and each of the others is probed where rule "one function" says.
  */
 #ifndef GENTAP_LOADER_PROBE_SITE_H
 #define GENTAP_LOADER_PROBE_SITE_H
@@ -69,6 +71,7 @@ enum {
 	PROBE_ARG2 = 1 << 1,
 	PROBE_ARG3 = 1 << 2,
 	PROBE_ARG4 = 1 << 3,
+	PROBE_ARG5 = 1 << 4,
 };
 
 const char *probe_rule_name(enum probe_rule rule);
@@ -77,16 +80,28 @@ const char *probe_rule_name(enum probe_rule rule);
 int probe_site_choose(const struct probe_code *code, const struct probe_function *function,
 		      unsigned arguments, bool has_return, struct probe_site *ret);
 
-/* Which of a pair is probed: the inner one, or those of the two that say so. */
-struct probe_pair {
-	bool is_inner, is_plain, is_ex;
-	struct probe_site inner, plain, ex;
+enum probe_form {
+	PROBE_PLAIN,
+	PROBE_EX,
+	PROBE_EX2,
+	PROBE_FORMS
 };
 
-/* @peeks: what must not lead to the inner function. 0, or -ENODATA when none
- * of the two is there. */
-int probe_pair_choose(const struct probe_code *code, const struct probe_function *plain,
-		      const struct probe_function *ex, const struct probe_function *peeks,
-		      size_t peek_count, struct probe_pair *ret);
+struct probe_pair {
+	struct probe_function forms[PROBE_FORMS];
+	struct probe_function peeks[2];	/* must not lead to the inner function */
+};
+
+/* What is probed of a pair: the inner function, or those forms that say so. */
+struct probe_pair_sites {
+	bool is_inner, is_done_fifth;	/* done of the inner one; else the fourth */
+	struct probe_site inner;
+	bool has_form[PROBE_FORMS];
+	struct probe_site forms[PROBE_FORMS];
+};
+
+/* 0, or -ENODATA when no form of it is there. */
+int probe_pair_choose(const struct probe_code *code, const struct probe_pair *pair,
+		      struct probe_pair_sites *ret);
 
 #endif

@@ -14,6 +14,7 @@
 	X(SSL_read_ex)			\
 	X(SSL_write)			\
 	X(SSL_write_ex)			\
+	X(SSL_write_ex2)		\
 	X(SSL_peek)			\
 	X(SSL_peek_ex)			\
 	X(SSL_free)			\
@@ -35,10 +36,14 @@ static const char *const function_names[] = {
 };
 _Static_assert(FUNCTION_COUNT < TLS_SITES_MAX, "a site for every function");
 
-/* A pair that moves bytes, and which convention each form has. */
+/* A pair that moves bytes, and the convention of each form. */
 struct tls_move {
-	enum function plain, ex;
-	enum tls_op plain_op, ex_op, inner_op;
+	struct {
+		enum function function;
+		enum tls_op op;		/* 0: there is no such form */
+	} forms[PROBE_FORMS];
+	enum tls_op inner_op;		/* done is its fourth argument */
+	enum tls_op inner_fifth_op;
 };
 
 /* A function whose call alone says something. */
@@ -56,8 +61,9 @@ struct tls_kind {
 };
 
 #define OPENSSL_MOVES {									\
-	{ SSL_read, SSL_read_ex, TLS_READ, TLS_READ_EX, TLS_READ_INNER },		\
-	{ SSL_write, SSL_write_ex, TLS_WRITE, TLS_WRITE_EX, TLS_WRITE_EX },		\
+	{ { { SSL_read, TLS_READ }, { SSL_read_ex, TLS_READ_EX } }, TLS_READ_INNER, 0 },	\
+	{ { { SSL_write, TLS_WRITE }, { SSL_write_ex, TLS_WRITE_EX },			\
+	    { SSL_write_ex2, TLS_WRITE_EX2 } }, TLS_WRITE_EX, TLS_WRITE_EX2 },		\
 }
 
 static const struct tls_kind kinds[] = {
@@ -157,22 +163,24 @@ static void add_site(const struct inspection *inspection, enum tls_op op, enum f
 static void add_move(const struct inspection *inspection, const struct probe_code *code,
 		     const struct tls_move *move, struct tls_library *library)
 {
-	struct probe_function plain = as_probe_function(inspection, move->plain);
-	struct probe_function ex = as_probe_function(inspection, move->ex);
-	struct probe_function peeks[] = {
+	struct probe_pair pair = { .peeks = {
 		as_probe_function(inspection, SSL_peek),
 		as_probe_function(inspection, SSL_peek_ex),
-	};
-	struct probe_pair pair;
+	} };
+	struct probe_pair_sites sites;
 
-	if (probe_pair_choose(code, &plain, &ex, peeks, ARRAY_SIZE(peeks), &pair) < 0)
+	for (size_t i = 0; i < PROBE_FORMS; i++)
+		if (move->forms[i].op)
+			pair.forms[i] = as_probe_function(inspection, move->forms[i].function);
+	if (probe_pair_choose(code, &pair, &sites) < 0)
 		return;
-	if (pair.is_inner)
-		add_site(inspection, move->inner_op, move->plain, &pair.inner, false, library);
-	if (pair.is_plain)
-		add_site(inspection, move->plain_op, move->plain, &pair.plain, false, library);
-	if (pair.is_ex)
-		add_site(inspection, move->ex_op, move->ex, &pair.ex, false, library);
+	if (sites.is_inner)
+		add_site(inspection, sites.is_done_fifth ? move->inner_fifth_op : move->inner_op,
+			 move->forms[PROBE_PLAIN].function, &sites.inner, false, library);
+	for (size_t i = 0; i < PROBE_FORMS; i++)
+		if (sites.has_form[i])
+			add_site(inspection, move->forms[i].op, move->forms[i].function, &sites.forms[i],
+				 false, library);
 }
 
 static void add_fact(const struct inspection *inspection, const struct probe_code *code,
@@ -196,7 +204,8 @@ static bool find_functions(struct inspection *inspection, bool with_symtab)
 	if (!is_found && with_symtab)
 		elf_file_find_static(inspection->elf, function_names, FUNCTION_COUNT, inspection->functions);
 	return inspection->functions[SSL_read].size || inspection->functions[SSL_read_ex].size ||
-	       inspection->functions[SSL_write].size || inspection->functions[SSL_write_ex].size;
+	       inspection->functions[SSL_write].size || inspection->functions[SSL_write_ex].size ||
+	       inspection->functions[SSL_write_ex2].size;
 }
 
 static const struct tls_kind *find_kind(const struct inspection *inspection)

@@ -11,8 +11,8 @@
 enum {
 	BASE = 0x1000,
 	PLAIN = BASE, EX = BASE + 0x100, INNER = BASE + 0x200, OTHER = BASE + 0x300,
-	PEEK = BASE + 0x400, STUB = BASE + 0x500, POINTER = BASE + 0x800,
-	IMAGE_SIZE = 0x600,
+	PEEK = BASE + 0x400, STUB = BASE + 0x500, EX2 = BASE + 0x600, POINTER = BASE + 0x800,
+	IMAGE_SIZE = 0x700,
 };
 
 struct image {
@@ -26,6 +26,7 @@ static uint64_t place(char name)
 	switch (name) {
 	case 'P': return PLAIN;
 	case 'E': return EX;
+	case '2': return EX2;
 	case 'I': return INNER;
 	case 'O': return OTHER;
 	case 'S': return STUB;
@@ -212,6 +213,13 @@ Test(probe_site, code_beyond_the_file_is_an_error)
 #define CANARY	"64 48 8b 04 25 28 00 00 00 48 89 44 24 08 31 c0 "
 #define SUB8	"48 83 ec 08 "
 #define PUSH	"41 55 c3"
+/* OpenSSL 3.3 and later. */
+#define ZERO	"31 c9 "		/* xor %ecx, %ecx */
+#define LOCAL5	"4c 8d 44 24 08 "	/* lea 0x8(%rsp), %r8 */
+#define DONE5	"49 89 c8 "		/* mov %rcx, %r8 */
+#define PLAIN5	SUB TEST_JS ZERO WIDEN LOCAL5 "call:I c3"
+#define EX5	DONE5 ZERO "jmp:2"
+#define EX2_5	SUB8 "call:I c3"
 
 static const struct {
 	const char *name, *plain, *ex, *inner, *peek;
@@ -232,9 +240,20 @@ static const struct {
 	{ "two different inner ones",
 	  SUB LOCAL WIDEN "call:I c3", SUB8 "call:O c3", PUSH, NULL, 0,
 	  "plain+0 single-stepped ex+0 single-stepped" },
-	{ "done is the fifth argument, as in OpenSSL 3.3's writes",
-	  SUB TEST_JS "31 c9 " WIDEN "4c 8d 44 24 08 call:I c3", "49 89 c8 31 c9 jmp:I", PUSH, NULL, 0,
+	{ "done is the fifth argument, and no X_ex2 tells",
+	  PLAIN5, "49 89 c8 31 c9 jmp:I", PUSH, NULL, 0,
 	  "plain+0 single-stepped ex+0 single-stepped" },
+	{ "half of the address of a local",
+	  SUB "8d 4c 24 08 " WIDEN "call:I c3", SUB8 "call:I c3", PUSH, NULL, 0,
+	  "plain+0 single-stepped ex+0 single-stepped" },
+	{ "the local is found by a frame pointer",
+	  "55 48 89 e5 " SUB "48 8d 4d f8 " WIDEN "call:I c3", "55 48 89 e5 call:I c3", PUSH, NULL, 0, "inner+0" },
+	{ "rbp is no frame pointer",
+	  "55 " SUB "48 8d 4d f8 " WIDEN "call:I c3", "55 call:I c3", PUSH, NULL, 0,
+	  "plain+0 symbol ex+0 symbol" },
+	{ "rbp was one",
+	  "55 48 89 e5 5d 48 8d 4d f8 " WIDEN "call:I c3", "55 call:I c3", PUSH, NULL, 0,
+	  "plain+0 symbol ex+0 symbol" },
 	{ "X hands on no address of a local",
 	  SUB WIDEN "call:I c3", SUB8 "call:I c3", PUSH, NULL, 0,
 	  "plain+0 single-stepped ex+0 single-stepped" },
@@ -272,9 +291,9 @@ static const struct {
 	{ "X calls X_ex",
 	  SUB LOCAL WIDEN "call:E c3", "55 c3", PUSH, NULL, 0, "ex+0 symbol" },
 	{ "only X",
-	  SUB LOCAL WIDEN "call:I c3", "", PUSH, NULL, 0, "plain+0 single-stepped" },
+	  SUB LOCAL WIDEN "call:I c3", NULL, PUSH, NULL, 0, "plain+0 single-stepped" },
 	{ "only X_ex",
-	  "", "41 54 c3", PUSH, NULL, 0, "ex+0 symbol" },
+	  NULL, "41 54 c3", PUSH, NULL, 0, "ex+0 symbol" },
 };
 
 static void say_site(char *text, size_t size, const char *name, uint64_t start, const struct probe_site *site)
@@ -285,29 +304,43 @@ static void say_site(char *text, size_t size, const char *name, uint64_t start, 
 		 probe_rule_name(site->rule));
 }
 
-static void choose_pair(size_t i, char *ret, size_t size)
+struct texts {
+	const char *name, *plain, *ex, *ex2, *inner, *peek;	/* NULL: there is none */
+	char pointer;
+};
+
+static void assemble_function(struct image *image, uint64_t at, const char *text, struct probe_function *ret)
 {
+	*ret = (struct probe_function){ at, text ? assemble(image, at, text) : 0 };
+}
+
+static void choose_pair(const struct texts *texts, char *ret, size_t size)
+{
+	static const struct { const char *name; uint64_t start; } forms[PROBE_FORMS] = {
+		{ "plain", PLAIN }, { "ex", EX }, { "ex2", EX2 },
+	};
 	struct image image;
 	struct probe_code code = { read_image, follow_image, &image };
-	struct probe_function plain = { .address = PLAIN }, ex = { .address = EX }, peek = { .address = PEEK };
-	struct probe_pair pair;
+	struct probe_pair pair = {};
+	struct probe_pair_sites sites;
 
 	image_init(&image);
-	image.pointer_target = pairs[i].pointer ? place(pairs[i].pointer) : 0;
-	plain.size = assemble(&image, PLAIN, pairs[i].plain);
-	ex.size = assemble(&image, EX, pairs[i].ex);
-	assemble(&image, INNER, pairs[i].inner);
+	image.pointer_target = texts->pointer ? place(texts->pointer) : 0;
+	assemble_function(&image, PLAIN, texts->plain, &pair.forms[PROBE_PLAIN]);
+	assemble_function(&image, EX, texts->ex, &pair.forms[PROBE_EX]);
+	assemble_function(&image, EX2, texts->ex2, &pair.forms[PROBE_EX2]);
+	assemble_function(&image, PEEK, texts->peek, &pair.peeks[1]);
+	assemble(&image, INNER, texts->inner);
 	assemble(&image, OTHER, PUSH);
 	assemble(&image, STUB, ENDBR "f2 jmp*X");
-	peek.size = pairs[i].peek ? assemble(&image, PEEK, pairs[i].peek) : 0;
-	cr_assert_eq(probe_pair_choose(&code, &plain, &ex, &peek, 1, &pair), 0, "%s", pairs[i].name);
+	cr_assert_eq(probe_pair_choose(&code, &pair, &sites), 0, "%s", texts->name);
 	ret[0] = '\0';
-	if (pair.is_inner)
-		snprintf(ret, size, "inner+%d", (int)(pair.inner.address - INNER));
-	if (pair.is_plain)
-		say_site(ret, size, "plain", PLAIN, &pair.plain);
-	if (pair.is_ex)
-		say_site(ret, size, "ex", EX, &pair.ex);
+	if (sites.is_inner)
+		snprintf(ret, size, "inner+%d%s", (int)(sites.inner.address - INNER),
+			 sites.is_done_fifth ? " fifth" : "");
+	for (size_t i = 0; i < PROBE_FORMS; i++)
+		if (sites.has_form[i])
+			say_site(ret, size, forms[i].name, forms[i].start, &sites.forms[i]);
 }
 
 Test(probe_site, no_byte_of_a_pair_counts_twice)
@@ -315,8 +348,75 @@ Test(probe_site, no_byte_of_a_pair_counts_twice)
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
 		char got[128];
 
-		choose_pair(i, got, sizeof(got));
+		choose_pair(&(struct texts){ pairs[i].name, pairs[i].plain, pairs[i].ex, NULL, pairs[i].inner,
+					     pairs[i].peek, pairs[i].pointer }, got, sizeof(got));
 		cr_expect_str_eq(got, pairs[i].want, "%s: %s, wanted %s", pairs[i].name, got, pairs[i].want);
+	}
+}
+
+#define EACH	"plain+0 single-stepped ex+0 single-stepped ex2+0 single-stepped"
+#define NOT_EX	"plain+0 single-stepped ex2+0 single-stepped"
+
+/* Pairs with an X_ex2. The inner function of all begins with a push. */
+static const struct {
+	const char *name, *plain, *ex, *ex2, *peek;
+	char pointer;
+	const char *want;
+} trios[] = {
+	{ "OpenSSL 3.3 to 3.5", PLAIN5, EX5, EX2_5, NULL, 0, "inner+0 fifth" },
+	{ "the same with endbr64 and a stack protector",
+	  ENDBR SUB CANARY TEST_JS ZERO WIDEN "49 89 e0 call:I c3", ENDBR EX5, ENDBR EX2_5, NULL, 0, "inner+0 fifth" },
+	{ "the same with frame pointers",
+	  "55 48 89 e5 " SUB TEST_JS ZERO WIDEN "4c 8d 45 f8 call:I c3", "55 48 89 e5 " DONE5 ZERO "5d jmp:2",
+	  "55 48 89 e5 call:I 5d c3", NULL, 0, "inner+0 fifth" },
+	{ "X_ex2 is inlined into X_ex", PLAIN5, SUB8 DONE5 ZERO "call:I c3", EX2_5, NULL, 0, "inner+0 fifth" },
+	{ "X_ex calls X_ex2", PLAIN5, SUB8 DONE5 ZERO "call:2 c3", EX2_5, NULL, 0, "inner+0 fifth" },
+	{ "X_ex jumps through the linkage table", PLAIN5, DONE5 ZERO "jmp:S", EX2_5, NULL, '2', "inner+0 fifth" },
+	{ "a linkage table to something else", PLAIN5, DONE5 ZERO "jmp:S", EX2_5, NULL, 'O', EACH },
+	{ "X goes by X_ex2, too",
+	  SUB ZERO WIDEN LOCAL5 "call:2 c3", EX5, EX2_5, NULL, 0, "inner+0 fifth" },
+	{ "flags are zero by mov", SUB "b9 00 00 00 00 " WIDEN LOCAL5 "call:I c3", EX5, EX2_5, NULL, 0, "inner+0 fifth" },
+
+	{ "X hands on flags", SUB "b9 01 00 00 00 " WIDEN LOCAL5 "call:I c3", EX5, EX2_5, NULL, 0, NOT_EX },
+	{ "X hands on 16 bits of zero", SUB "66 31 c9 " WIDEN LOCAL5 "call:I c3", EX5, EX2_5, NULL, 0, NOT_EX },
+	{ "X mixes two registers", SUB "31 d1 " WIDEN LOCAL5 "call:I c3", EX5, EX2_5, NULL, 0, NOT_EX },
+	{ "X hands on a local fourth", SUB LOCAL WIDEN LOCAL5 "call:I c3", EX5, EX2_5, NULL, 0, NOT_EX },
+	{ "X hands on no local", SUB ZERO WIDEN "call:I c3", EX5, EX2_5, NULL, 0, NOT_EX },
+	{ "X hands on half an address", SUB ZERO WIDEN "44 8d 44 24 08 call:I c3", EX5, EX2_5, NULL, 0, NOT_EX },
+	{ "X widens what is not num", SUB ZERO "48 63 d1 " LOCAL5 "call:I c3", EX5, EX2_5, NULL, 0, NOT_EX },
+	{ "X loses done again", SUB ZERO WIDEN LOCAL5 "4d 31 c0 call:I c3", EX5, EX2_5, NULL, 0, NOT_EX },
+	{ "X_ex hands on its flags, not its done", PLAIN5, ZERO "jmp:2", EX2_5, NULL, 0, NOT_EX },
+	{ "X_ex clears done first", PLAIN5, ZERO DONE5 "jmp:2", EX2_5, NULL, 0, NOT_EX },
+	{ "X_ex hands on half of done", PLAIN5, "41 89 c8 " ZERO "jmp:2", EX2_5, NULL, 0, NOT_EX },
+	{ "X_ex does not clear the flags", PLAIN5, DONE5 "jmp:2", EX2_5, NULL, 0, NOT_EX },
+	{ "X_ex swaps the two", PLAIN5, "49 87 c8 jmp:2", EX2_5, NULL, 0, NOT_EX },
+	{ "X_ex2 clears the flags", PLAIN5, EX5, SUB8 ZERO "call:I c3", NULL, 0, NOT_EX },
+	{ "X_ex2 hands on a local", PLAIN5, EX5, SUB LOCAL5 "call:I c3", NULL, 0, NOT_EX },
+	{ "X_ex2 hands on flags as done", PLAIN5, EX5, SUB8 DONE5 "call:I c3", NULL, 0, NOT_EX },
+	{ "X_ex2 has another inner one", PLAIN5, EX5, SUB8 "call:O c3", NULL, 0, NOT_EX },
+	{ "X_ex2 calls itself", PLAIN5, EX5, SUB8 "call:2 c3", NULL, 0, NOT_EX },
+	{ "peeking calls the inner one, too", PLAIN5, EX5, EX2_5, SUB8 "call:I c3", 0, NOT_EX },
+	{ "done is fourth although there is an X_ex2",
+	  SUB LOCAL WIDEN "call:I c3", SUB8 "call:I c3", SUB8 "call:I c3", NULL, 0, EACH },
+	{ "inlined into X and X_ex2", "55 31 f6 c3", EX5, "55 31 f6 c3", NULL, 0, "plain+0 symbol ex2+0 symbol" },
+	{ "X_ex2's done is lost before the first emulated one",
+	  "55 c3", EX5, "4d 31 c0 55 c3", NULL, 0, "plain+0 symbol ex2+0 single-stepped" },
+	{ "all through X", "55 c3", "55 call:P c3", "55 call:E c3", NULL, 0, "plain+0 symbol" },
+	{ "X and X_ex through X_ex2", "55 call:E c3", "55 call:2 c3", "55 c3", NULL, 0, "ex2+0 symbol" },
+	{ "two that call each other", "55 call:E c3", "55 call:P c3", "55 c3", NULL, 0, "plain+0 symbol ex2+0 symbol" },
+	{ "only X_ex2", NULL, NULL, EX2_5, NULL, 0, "ex2+0 single-stepped" },
+	{ "no X", NULL, EX5, EX2_5, NULL, 0, "ex2+0 single-stepped" },
+	{ "no X_ex", PLAIN5, NULL, EX2_5, NULL, 0, NOT_EX },
+};
+
+Test(probe_site, writes_with_flags_are_proven_or_each_probed_once)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(trios); i++) {
+		char got[128];
+
+		choose_pair(&(struct texts){ trios[i].name, trios[i].plain, trios[i].ex, trios[i].ex2, PUSH,
+					     trios[i].peek, trios[i].pointer }, got, sizeof(got));
+		cr_expect_str_eq(got, trios[i].want, "%s: %s, wanted %s", trios[i].name, got, trios[i].want);
 	}
 }
 
@@ -324,9 +424,10 @@ Test(probe_site, a_pair_of_nothing_is_an_error)
 {
 	struct image image;
 	struct probe_code code = { read_image, follow_image, &image };
-	struct probe_function absent = {};
-	struct probe_pair pair;
+	struct probe_pair absent = {};
+	struct probe_pair_sites sites = { .is_inner = true };
 
 	image_init(&image);
-	cr_expect_eq(probe_pair_choose(&code, &absent, &absent, NULL, 0, &pair), -ENODATA);
+	cr_expect_eq(probe_pair_choose(&code, &absent, &sites), -ENODATA);
+	cr_expect(sites.is_inner, "an output is untouched on failure");
 }
