@@ -383,6 +383,14 @@ struct pair_code {
 	bool has[PROBE_FORMS];
 };
 
+/* What a program reads at each form: the buffer, and done. */
+static const unsigned form_arguments[] = {
+	[PROBE_PLAIN]	= PROBE_ARG1 | PROBE_ARG2,
+	[PROBE_EX]	= PROBE_ARG1 | PROBE_ARG2 | PROBE_ARG4,
+	[PROBE_EX2]	= PROBE_ARG1 | PROBE_ARG2 | PROBE_ARG5,
+};
+_Static_assert(ARRAY_SIZE(form_arguments) == PROBE_FORMS, "arguments of every form");
+
 /* What each form hands the inner function as its fourth and fifth argument. */
 struct convention {
 	unsigned fourth, fifth;
@@ -432,22 +440,25 @@ static uint64_t find_forwarded(const struct pair_code *forms, enum probe_form fo
 	return 0;
 }
 
-/* Where to probe the inner function; false when it does not begin with a push. */
-static bool inner_site(const struct probe_code *code, uint64_t address, struct probe_site *ret)
+/* Where to probe the inner function, whose end is not known; false when that
+ * would be single-stepped. */
+static bool inner_site(const struct probe_code *code, uint64_t address, unsigned arguments,
+		       struct probe_site *ret)
 {
-	uint8_t bytes[ENTRY_BYTES];
-	size_t len = code->read(code->ctx, address, bytes, sizeof(bytes));
-	size_t entry = endbr_bytes(bytes, len);
+	struct probe_function inner = { address, BODY_MAX };
+	struct probe_site site;
 
-	if (!is_push(bytes + entry, len - entry))
+	if (probe_site_choose(code, &inner, arguments, true /* has_return */, &site) < 0 ||
+	    site.rule == PROBE_STEPPED)
 		return false;
-	*ret = (struct probe_site){ address + entry, PROBE_INNER };
+	*ret = (struct probe_site){ site.address, PROBE_INNER };
 	return true;
 }
 
 static bool find_inner(const struct pair_code *forms, const struct probe_pair *pair, struct probe_site *ret)
 {
 	const struct convention *want = forms->has[PROBE_EX2] ? done_fifth : done_fourth;
+	unsigned arguments = form_arguments[forms->has[PROBE_EX2] ? PROBE_EX2 : PROBE_EX];
 	uint64_t inner;
 
 	if (!forms->has[PROBE_PLAIN] || !forms->has[PROBE_EX])
@@ -460,7 +471,7 @@ static bool find_inner(const struct pair_code *forms, const struct probe_pair *p
 	for (size_t i = 0; i < ARRAY_SIZE(pair->peeks); i++)
 		if (function_reaches(forms->code, &pair->peeks[i], inner))
 			return false;
-	return inner_site(forms->code, inner, ret);
+	return inner_site(forms->code, inner, arguments, ret);
 }
 
 static bool form_reaches(const struct pair_code *forms, unsigned from, unsigned to)
@@ -483,16 +494,9 @@ static bool is_covered(const struct pair_code *forms, unsigned form)
 static void choose_forms(const struct pair_code *forms, const struct probe_pair *pair,
 			 struct probe_pair_sites *ret)
 {
-	static const unsigned arguments[] = {
-		[PROBE_PLAIN]	= PROBE_ARG1 | PROBE_ARG2,
-		[PROBE_EX]	= PROBE_ARG1 | PROBE_ARG2 | PROBE_ARG4,
-		[PROBE_EX2]	= PROBE_ARG1 | PROBE_ARG2 | PROBE_ARG5,
-	};
-	_Static_assert(ARRAY_SIZE(arguments) == PROBE_FORMS, "arguments of every form");
-
 	for (unsigned i = 0; i < PROBE_FORMS; i++)
 		ret->has_form[i] = forms->has[i] && !is_covered(forms, i) &&
-				   probe_site_choose(forms->code, &pair->forms[i], arguments[i],
+				   probe_site_choose(forms->code, &pair->forms[i], form_arguments[i],
 						     true /* has_return */, &ret->forms[i]) == 0;
 }
 

@@ -20,9 +20,10 @@
  * *done). OpenSSL 3.3 and later add to its writes X_ex2(ssl, buf, num, flags,
  * *done), to which X_ex jumps. No byte may be counted twice:
  *  1. "inner function": if all of them, on their straight line, pass (ssl, buf,
- *     num, done) on to one same function of the file that begins with a push,
- *     that one is probed and none of them. What they hand it proves where done
- *     is: X the address of a local, X_ex and X_ex2 their own done.
+ *     num, done) on to one same function of the file in which an instruction
+ *     fits rule "symbol" or "later instruction", that one is probed and none of
+ *     them. What they hand it proves where done is: X the address of a local,
+ *     X_ex and X_ex2 their own done.
  *       without an X_ex2: done is the fourth argument;
  *       with one: it is the fifth, and the fourth is flags: 0 from X and X_ex,
  *       X_ex2's own from X_ex2.

@@ -234,7 +234,7 @@ static const struct {
 	  ENDBR SUB LOCAL WIDEN "call:I c3", ENDBR SUB8 "call:I c3", ENDBR PUSH, NULL, 0, "inner+4" },
 	{ "X_ex jumps to the inner one",
 	  SUB LOCAL WIDEN "call:I c3", "jmp:I", PUSH, NULL, 0, "inner+0" },
-	{ "the inner one does not begin with a push",
+	{ "the inner one would be single-stepped",
 	  SUB LOCAL WIDEN "call:I c3", SUB8 "call:I c3", SUB "c3", NULL, 0,
 	  "plain+0 single-stepped ex+0 single-stepped" },
 	{ "two different inner ones",
@@ -357,7 +357,7 @@ Test(probe_site, no_byte_of_a_pair_counts_twice)
 #define EACH	"plain+0 single-stepped ex+0 single-stepped ex2+0 single-stepped"
 #define NOT_EX	"plain+0 single-stepped ex2+0 single-stepped"
 
-/* Pairs with an X_ex2. The inner function of all begins with a push. */
+/* Pairs with an X_ex2. Each has the same inner function. */
 static const struct {
 	const char *name, *plain, *ex, *ex2, *peek;
 	char pointer;
@@ -417,6 +417,47 @@ Test(probe_site, writes_with_flags_are_proven_or_each_probed_once)
 		choose_pair(&(struct texts){ trios[i].name, trios[i].plain, trios[i].ex, trios[i].ex2, PUSH,
 					     trios[i].peek, trios[i].pointer }, got, sizeof(got));
 		cr_expect_str_eq(got, trios[i].want, "%s: %s, wanted %s", trios[i].name, got, trios[i].want);
+	}
+}
+
+#define TEST_JE	"48 85 ff je:O "	/* test %rdi, %rdi; je */
+#define LOOP	"31 c0 ff c0 74 02 eb fa c3"
+
+/* Where in an inner function, with done fourth and with done fifth; -1 nowhere. */
+static const struct {
+	const char *name, *code;
+	int want_fourth, want_fifth;
+} inners[] = {
+	{ "push", PUSH, 0, 0 },
+	{ "endbr64, push", ENDBR PUSH, 4, 4 },
+	{ "test, je, as OpenSSL 3.3's reads", TEST_JE PUSH, 3, 3 },
+	{ "the fourth argument is gone", ZERO TEST_JE PUSH, -1, 5 },
+	{ "the fifth argument is gone", "45 31 c0 " TEST_JE PUSH, 6, -1 },
+	{ "the buffer is gone", "31 f6 " TEST_JE PUSH, -1, -1 },
+	{ "the stack moves", SUB TEST_JE "c3", -1, -1 },
+	{ "a loop", LOOP, -1, -1 },
+	{ "five-byte nop", "0f 1f 44 00 00 c3", -1, -1 },
+};
+
+static void expect_inner(const struct texts *texts, int want, const char *form)
+{
+	char got[128], text[32];
+
+	choose_pair(texts, got, sizeof(got));
+	snprintf(text, sizeof(text), "inner+%d%s", want, form);
+	if (want >= 0)
+		cr_expect_str_eq(got, text, "%s: %s, wanted %s", texts->name, got, text);
+	else
+		cr_expect_null(strstr(got, "inner+"), "%s: %s", texts->name, got);
+}
+
+Test(probe_site, where_in_the_inner_function)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(inners); i++) {
+		expect_inner(&(struct texts){ inners[i].name, SUB LOCAL WIDEN "call:I c3", SUB8 "call:I c3", NULL,
+					      inners[i].code, NULL, 0 }, inners[i].want_fourth, "");
+		expect_inner(&(struct texts){ inners[i].name, PLAIN5, EX5, EX2_5, inners[i].code, NULL, 0 },
+			     inners[i].want_fifth, " fifth");
 	}
 }
 
