@@ -230,12 +230,14 @@ int attach_tls(struct gentap_bpf *bpf, enum link_kind kind, int pid, const char 
 
 	for (size_t i = 0; i < library->site_count; i++)
 		add_site(library->sites[i].is_entry_only ? &once : &moves, &library->sites[i]);
-	if (once.count)
+	/* The first link waits for a grace period (7 ms here), the next one does not:
+	 * reads and writes are what must not be missed. */
+	if (moves.count)
+		r = attach_moves(bpf, kind, pid, path, &moves, &made);
+	if (r == 0 && once.count)
 		r = kind == LINK_PERF ?
 			link_perf(bpf->progs.tls_once, false, pid, path, &once, &made) :
 			link_multi(bpf->progs.tls_once, ATTACH_UPROBE_MULTI, 0, pid, path, &once, &made);
-	if (r == 0 && moves.count)
-		r = attach_moves(bpf, kind, pid, path, &moves, &made);
 	if (r == 0)
 		r = links_move(links, &made);
 	if (r < 0)

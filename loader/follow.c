@@ -12,6 +12,7 @@
 #include <glob.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "bpf/gentap.skel.h"
 #include "loader/maps.h"
 #include "loader/process.h"
@@ -62,51 +63,57 @@ static void attach_library(struct loader *loader, struct target *target, const c
 struct scan {
 	struct loader *loader;
 	struct target *target;
-	uint64_t exe_dev, exe_inode;
 };
 
 static bool scan_file(void *ctx, const struct mapped_file *file)
 {
 	struct scan *scan = ctx;
+	struct target *target = scan->target;
+	struct attached_library *known = target_library(target, file->dev, file->inode);
 	const struct tls_library *library;
 	char path[PROCESS_PATH_SIZE];
-	bool is_exe = process_is_exe(scan->target->pid, file->dev, file->inode);
 
-	if (target_has_library(scan->target, file->dev, file->inode))
-		return true;
-	if (tls_cache_get(scan->loader->cache, scan->target->pid, file, is_exe, &library) < 0)
-		return true;
-	if (mapped_file_path(scan->target->pid, file, path, sizeof(path)) == 0)
-		attach_library(scan->loader, scan->target, path, library);
+	if (!known && tls_cache_get(scan->loader->cache, target->pid, file,
+				    process_is_exe(target->pid, file->dev, file->inode), &library) == 0 &&
+	    mapped_file_path(target->pid, file, path, sizeof(path)) == 0) {
+		attach_library(scan->loader, target, path, library);
+		known = target_library(target, file->dev, file->inode);
+	}
+	if (known)
+		known->is_mapped = true;
 	return true;
 }
 
-static void say_attached(struct loader *loader, struct target *target, size_t had)
+/* One line for a process, and one more for each library that comes later. */
+static void say_attached(struct loader *loader, struct target *target)
 {
-	char who[128] = "", what[512] = "";
-	size_t len = 0;
+	_cleanup_(buf_done) struct buf what = BUF_INIT(512);
+	char who[128] = "";
 
-	for (size_t i = target->is_noted ? had : 0; i < target->library_count; i++)
-		len += (size_t)snprintf(what + MIN(len, sizeof(what) - 1), sizeof(what) - MIN(len, sizeof(what) - 1),
-					"%s, ", target->libraries[i].text);
+	for (size_t i = 0; i < target->library_count; i++) {
+		struct attached_library *library = &target->libraries[i];
+
+		if (!library->is_mapped || library->is_said)
+			continue;
+		library->is_said = true;
+		buf_printf(&what, "%s, ", library->text);
+	}
+	if (target->is_noted && !what.len)
+		return;
 	process_describe(target->pid, who, sizeof(who));
-	if (!target->is_noted)
-		loader_say(loader, LOADER_ATTACHED, target->pid, "attached %d %s: %ssockets", target->pid, who, what);
-	else if (target->library_count > had)
-		loader_say(loader, LOADER_ATTACHED, target->pid, "attached %d %s: %sloaded later", target->pid, who, what);
+	loader_say(loader, LOADER_ATTACHED, target->pid, "attached %d %s: %s%s", target->pid, who,
+		   buf_text(&what), target->is_noted ? "loaded later" : "sockets");
 	loader->attached += !target->is_noted;
 	target->is_noted = true;
 }
 
-/* Puts probes into the TLS libraries that it maps now and did not before. */
 void follow_mappings(struct loader *loader, struct target *target)
 {
 	struct scan scan = { .loader = loader, .target = target };
-	size_t had = target->library_count;
 
 	target->is_dirty = false;
 	if (maps_each_file(target->pid, scan_file, &scan) == 0)
-		say_attached(loader, target, had);
+		say_attached(loader, target);
 }
 
 void follow_warn_of_io_uring(struct loader *loader, struct target *target)
@@ -137,28 +144,40 @@ static void forget_process(struct loader *loader, int pid)
 	target_free(&target);
 }
 
-int follow_process(struct loader *loader, int pid)
+/* In the kernel's table from here on; NULL when it is a target already, or gentap
+ * itself. */
+static int admit(struct loader *loader, int pid, struct target **ret)
 {
-	unsigned sockets, listening;
-	struct target *target;
-	bool has_io_uring;
-
+	*ret = NULL;
 	if (pid == getpid() || targets_find(&loader->targets, pid))
 		return 0;
 	if (enter_kernel_table(loader, pid) < 0)
 		return -errno;
-	target = targets_add(&loader->targets, pid);
-	if (!target)
-		return -ENOMEM;
+	*ret = targets_add(&loader->targets, pid);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static void settle(struct loader *loader, struct target *target)
+{
+	unsigned sockets, listening;
+	bool has_io_uring;
+
 	follow_mappings(loader, target);
-	if (!process_is_alive(pid)) {
+	if (!process_is_alive(target->pid))
 		/* It ended before it was in the kernel's table: no EXIT will come. */
-		forget_process(loader, pid);
-		return 0;
-	}
-	if (process_sockets(pid, &sockets, &listening, &has_io_uring) == 0 && has_io_uring)
+		forget_process(loader, target->pid);
+	else if (process_sockets(target->pid, &sockets, &listening, &has_io_uring) == 0 && has_io_uring)
 		follow_warn_of_io_uring(loader, target);
-	return 0;
+}
+
+static int follow_process(struct loader *loader, int pid)
+{
+	struct target *target;
+	int r = admit(loader, pid, &target);
+
+	if (r == 0 && target)
+		settle(loader, target);
+	return r;
 }
 
 /* The process and, as wanted, all that descend from it; again, until a look
@@ -233,7 +252,7 @@ int loader_attach(struct loader *loader, char **ret_error)
 	return (int)loader_live(loader);
 }
 
-/* --- a command of our own ------------------------------------------------- */
+/* --- before it maps anything ---------------------------------------------- */
 
 static void prepare_file(struct loader *loader, struct target *target, const char *path, bool is_exe)
 {
@@ -241,13 +260,11 @@ static void prepare_file(struct loader *loader, struct target *target, const cha
 	struct tls_library library;
 
 	if (tls_library_inspect(path, slash ? slash + 1 : path, is_exe, &library) == 0 &&
-	    !target_has_library(target, library.dev, library.inode))
+	    !target_library(target, library.dev, library.inode))
 		attach_library(loader, target, path, &library);
 }
 
-/* A command that starts loads its TLS library and uses it within milliseconds;
- * the usual places are put under probes before it runs. */
-static void prepare_system_libraries(struct loader *loader, struct target *target)
+void follow_exec(struct loader *loader, struct target *target)
 {
 	static const char *const patterns[] = {
 		"/lib/*-linux-gnu/libssl.so.*", "/lib64/libssl.so.*", "/usr/lib/libssl.so.*",
@@ -259,9 +276,20 @@ static void prepare_system_libraries(struct loader *loader, struct target *targe
 
 		if (glob(patterns[i], 0, NULL, &found) == 0)
 			for (size_t j = 0; j < found.gl_pathc; j++)
-				prepare_file(loader, target, found.gl_pathv[j], false);
+				prepare_file(loader, target, found.gl_pathv[j], /* is_exe */ false);
 		globfree(&found);
 	}
+}
+
+void follow_fork(struct loader *loader, int pid)
+{
+	struct target *target;
+
+	if (admit(loader, pid, &target) < 0 || !target)
+		return;
+	/* It may be about to exec: from its exec on there would not be time. */
+	follow_exec(loader, target);
+	settle(loader, target);
 }
 
 int loader_attach_child(struct loader *loader, int pid, const char *file, char **ret_error)
@@ -277,7 +305,7 @@ int loader_attach_child(struct loader *loader, int pid, const char *file, char *
 		return loader_failed(ret_error, -ENOMEM, "out of memory");
 	if (process_find_command(file, &path) == 0)
 		prepare_file(loader, target, path, true);
-	prepare_system_libraries(loader, target);
+	follow_exec(loader, target);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
 
@@ -27,6 +28,7 @@
 enum {
 	RESCAN_MS = 500,	/* --name and --port: look for new processes */
 	SCAN_GAP_MS = 5,	/* least time between two looks at mappings */
+	CONTROL_NICE = -10,
 };
 
 static uint64_t now_ns(void)
@@ -226,6 +228,9 @@ int loader_hook(struct loader *loader, char **ret_error)
 				      bpf_program__name(programs[i]));
 	}
 	loader->is_hooked = true;
+	/* A new worker gets its probes in time only if this thread, which seldom runs,
+	 * runs soon when every core is busy. Failing is no harm. */
+	setpriority(PRIO_PROCESS, gettid(), CONTROL_NICE);
 	return 0;
 }
 
@@ -262,8 +267,7 @@ static void on_exec_of(struct loader *loader, int pid)
 	struct target *target = targets_find(&loader->targets, pid);
 
 	if (target) {
-		/* Another program now: it gets a line of its own. */
-		target->is_noted = false;
+		follow_exec(loader, target);
 		target->is_dirty = loader->has_dirty = true;
 		return;
 	}
@@ -283,7 +287,7 @@ static int on_control(void *ctx, void *record, size_t size)
 	target = targets_find(&loader->targets, event->event.pid);
 	switch (event->event.type) {
 	case GT_EVENT_FORK:
-		follow_process(loader, event->peer_pid);
+		follow_fork(loader, event->peer_pid);
 		break;
 	case GT_EVENT_EXEC:
 		on_exec_of(loader, event->event.pid);

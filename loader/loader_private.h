@@ -35,10 +35,13 @@ int loader_hook(struct loader *loader, char **ret_error);
 
 /* The process and, as wanted, its descendants become targets. 0 or -errno. */
 int follow_tree(struct loader *loader, int pid);
-/* One process, whose tree is known. */
-int follow_process(struct loader *loader, int pid);
+/* A target forked this one. */
+void follow_fork(struct loader *loader, int pid);
 /* Puts probes into the TLS libraries that the target maps now and did not before. */
 void follow_mappings(struct loader *loader, struct target *target);
+/* A program that starts loads its TLS library and uses it within milliseconds:
+ * those in the usual places get their probes before it maps them. */
+void follow_exec(struct loader *loader, struct target *target);
 /* Every process that fits --port or --name now. */
 void follow_found(struct loader *loader);
 void follow_warn_of_io_uring(struct loader *loader, struct target *target);

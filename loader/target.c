@@ -73,12 +73,12 @@ void targets_done(struct targets *targets)
 	*targets = (struct targets){};
 }
 
-bool target_has_library(const struct target *target, uint64_t dev, uint64_t inode)
+struct attached_library *target_library(const struct target *target, uint64_t dev, uint64_t inode)
 {
 	for (size_t i = 0; i < target->library_count; i++)
 		if (target->libraries[i].dev == dev && target->libraries[i].inode == inode)
-			return true;
-	return false;
+			return &target->libraries[i];
+	return NULL;
 }
 
 int target_add_library(struct target *target, const struct tls_library *library)
@@ -90,8 +90,7 @@ int target_add_library(struct target *target, const struct tls_library *library)
 		return -ENOMEM;
 	target->libraries = libraries;
 	libraries += target->library_count++;
-	libraries->dev = library->dev;
-	libraries->inode = library->inode;
+	*libraries = (struct attached_library){ .dev = library->dev, .inode = library->inode };
 	snprintf(libraries->text, sizeof(libraries->text), "%s %s", library->kind, library->name);
 	return 0;
 }

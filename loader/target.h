@@ -8,6 +8,8 @@
 struct attached_library {
 	uint64_t dev, inode;
 	char text[80];		/* "openssl libssl.so.3" */
+	bool is_mapped;		/* the process has it; else it was prepared */
+	bool is_said;		/* a line named it */
 };
 
 struct target {
@@ -34,7 +36,8 @@ struct target *targets_take(struct targets *targets, int pid);
 void target_free(struct target **target);
 void targets_done(struct targets *targets);
 
-bool target_has_library(const struct target *target, uint64_t dev, uint64_t inode);
+/* NULL when it is not under probes in this target. */
+struct attached_library *target_library(const struct target *target, uint64_t dev, uint64_t inode);
 int target_add_library(struct target *target, const struct tls_library *library);
 
 #endif
