@@ -48,18 +48,28 @@ static bool has_capability(uint64_t set, int capability)
 	return set >> capability & 1 || set >> CAP_SYS_ADMIN & 1;
 }
 
-/* NULL when none is. Those of a user namespace of our own count for nothing here. */
+/* NULL when none is. CAP_SYS_PTRACE opens /proc/PID/root and /proc/PID/exe, where
+ * the TLS library of a process is found, even one of the same user. Those of a
+ * user namespace of our own count for nothing here. */
 static const char *missing_capability(void)
 {
+	enum { BPF = 1, PERFMON = 2, PTRACE = 4 };
+	static const char *const names[] = {
+		[BPF]			 = "CAP_BPF",
+		[PERFMON]		 = "CAP_PERFMON",
+		[BPF | PERFMON]		 = "CAP_BPF and CAP_PERFMON",
+		[PTRACE]		 = "CAP_SYS_PTRACE",
+		[BPF | PTRACE]		 = "CAP_BPF and CAP_SYS_PTRACE",
+		[PERFMON | PTRACE]	 = "CAP_PERFMON and CAP_SYS_PTRACE",
+		[BPF | PERFMON | PTRACE] = "CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE",
+	};
 	uint64_t set = effective_capabilities();
 
 	if (!is_in_namespace("/proc/self/ns/user", INITIAL_USER_NAMESPACE))
-		return "CAP_BPF and CAP_PERFMON of the host's user namespace";
-	if (!has_capability(set, CAP_BPF) && !has_capability(set, CAP_PERFMON))
-		return "CAP_BPF and CAP_PERFMON";
-	if (!has_capability(set, CAP_BPF))
-		return "CAP_BPF";
-	return has_capability(set, CAP_PERFMON) ? NULL : "CAP_PERFMON";
+		return "CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE of the host's user namespace";
+	return names[(has_capability(set, CAP_BPF) ? 0 : BPF) |
+		     (has_capability(set, CAP_PERFMON) ? 0 : PERFMON) |
+		     (has_capability(set, CAP_SYS_PTRACE) ? 0 : PTRACE)];
 }
 
 static unsigned parse_version(const char *release)

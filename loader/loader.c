@@ -68,7 +68,7 @@ static int check_features(const struct features *features, char **ret_error)
 	if (!features->is_privileged)
 		return loader_failed(ret_error, -EPERM, "loading eBPF programs needs %s: try `sudo gentap ...`",
 			      features->missing_capability ? features->missing_capability
-							   : "CAP_BPF and CAP_PERFMON");
+							   : "CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE");
 	if (!features->is_initial_pid_namespace)
 		return loader_failed(ret_error, -EOPNOTSUPP, "gentap must run in the host's pid namespace: "
 			      "in a container, start it with `--pid=host`");

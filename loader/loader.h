@@ -76,8 +76,8 @@ void loader_free(struct loader **loader);
 
 /* What this kernel can do; probed once. */
 struct features {
-	bool is_privileged;		/* may load BPF and attach uprobes */
-	const char *missing_capability;	/* NULL, or the name that is missing */
+	bool is_privileged;		/* may load BPF, attach uprobes, look into processes */
+	const char *missing_capability;	/* static; NULL, or the names of those missing */
 	bool has_btf;
 	bool has_ring_buffer;		/* 5.8 */
 	bool has_bpf_loop;		/* 5.17 */

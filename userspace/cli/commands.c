@@ -26,7 +26,7 @@ const struct command commands[] = {
 		.summary = "watch running processes until Ctrl-C, --for or --count",
 		.text = "Generations go to stdout, everything else to stderr: a line for each process once its\n"
 			"probes are in, and one line at the end. The processes go on undisturbed. Needs root, or\n"
-			"CAP_BPF and CAP_PERFMON.",
+			"CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE.",
 		.examples = "  sudo gentap attach --pid 4242\n"
 			"  sudo gentap attach --name uvicorn --json | jq .output\n"
 			"  sudo gentap attach --port 8000 --to jsonl:calls.jsonl --for 10m\n"

@@ -81,7 +81,7 @@ static void check_kernel(struct report *report, const struct features *features)
 		add(report, GOOD, "privilege", "may load eBPF programs and attach probes");
 	else
 		add(report, BAD, "privilege", "lacks %s: try `sudo gentap doctor`",
-		    features->missing_capability ? features->missing_capability : "CAP_BPF and CAP_PERFMON");
+		    features->missing_capability ? features->missing_capability : "CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE");
 	report->is_impossible |= !features->is_privileged;
 	add_needed(report, features->is_initial_pid_namespace, "pid namespace", "the host's",
 		   "not the host's: run gentap on the host, or in a container with --pid=host");

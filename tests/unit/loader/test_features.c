@@ -38,17 +38,21 @@ static struct features probe_with(uint64_t set)
 
 #define BIT(capability) (1ull << (capability))
 
-Test(features, names_the_capability_that_is_missing)
+Test(features, names_the_capabilities_that_are_missing)
 {
 	static const struct {
 		uint64_t set;
 		const char *missing;
 	} cases[] = {
-		{ 0,					"CAP_BPF and CAP_PERFMON" },
-		{ BIT(CAP_BPF),				"CAP_PERFMON" },
-		{ BIT(CAP_PERFMON),			"CAP_BPF" },
-		{ BIT(CAP_BPF) | BIT(CAP_PERFMON),	NULL },
-		{ BIT(CAP_SYS_ADMIN),			NULL },
+		{ 0,						"CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE" },
+		{ BIT(CAP_BPF),					"CAP_PERFMON and CAP_SYS_PTRACE" },
+		{ BIT(CAP_PERFMON),				"CAP_BPF and CAP_SYS_PTRACE" },
+		{ BIT(CAP_SYS_PTRACE),				"CAP_BPF and CAP_PERFMON" },
+		{ BIT(CAP_BPF) | BIT(CAP_PERFMON),		"CAP_SYS_PTRACE" },
+		{ BIT(CAP_BPF) | BIT(CAP_SYS_PTRACE),		"CAP_PERFMON" },
+		{ BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE),	"CAP_BPF" },
+		{ BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE), NULL },
+		{ BIT(CAP_SYS_ADMIN),				NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
