@@ -41,6 +41,7 @@ struct connection {
 	bool is_busy;			/* in which one: has exchanges */
 	bool has_role;
 	bool is_proven;			/* a valid head was seen */
+	bool is_pipelined;		/* a request was seen that did not wait for a response */
 	enum role role;
 	enum who first_end;		/* who ended the connection first */
 	uint32_t loss_flags;		/* what the kernel said it lost, until a gap shows it */

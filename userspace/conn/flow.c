@@ -156,6 +156,17 @@ static void restart_if_disproved(struct connection *c, enum gt_direction directi
 
 /* --- bytes ------------------------------------------------------------------ */
 
+/* It came from bytes that were no message. No head was seen by then. */
+static void unlearn_role(struct connection *c)
+{
+	c->has_role = false;
+	for (int i = 0; i < GT_DIRECTIONS; i++) {
+		if (c->flows[i].state == FLOW_SYNCED)
+			c->flows[i].state = FLOW_LOST;
+		drop_residue(&c->flows[i]);
+	}
+}
+
 static void take_bad(struct connection *c, enum gt_direction direction, struct slice *in,
 		     uint64_t now_ns)
 {
@@ -165,8 +176,10 @@ static void take_bad(struct connection *c, enum gt_direction direction, struct s
 
 	skip(c, in);
 	/* A start that was none, found in mid-stream: no message is harmed. */
-	if (flow->is_unsure && !is_first) {
+	if (flow->is_unsure && loss == LOSS_MALFORMED_HTTP) {
 		flow->state = FLOW_LOST;
+		if (is_first)
+			unlearn_role(c);
 		return;
 	}
 	exchange_mark(c, concerned_by(c, direction), loss);

@@ -5,9 +5,10 @@
  *
  * Responses come in the order of their requests (RFC 9112 section 9.3.2), so a
  * final response belongs to the oldest exchange without one. That holds only
- * while no start of a message can have been missed: after a loss the exchanges
- * concerned end, and with more than one open the connection is given up, because
- * an answer to one of them could not be told from an answer to a later one.
+ * while no start of a message can have been missed. After a loss the exchanges
+ * concerned end. Who does not pipeline has its answers before it asks again, so
+ * that the next request finds its own; of who does, the connection is given up,
+ * because a late answer to a lost request would go to a newer one.
  */
 #include "conn/conn_private.h"
 #include "limits.h"
@@ -57,8 +58,10 @@ void lose_framing(struct connection *c, enum gt_direction direction, uint64_t no
 	flow->state = FLOW_LOST;
 	flow->is_in_message = false;
 	flow->current = NULL;
-	if (c->open > 1)
+	if (c->open > 1 && c->is_pipelined)
 		ignore_connection(c, now_ns);
+	else if (side_of(c, direction) == HTTP1_RESPONSE && lost)
+		end_exchanges(c, END_LOST, now_ns);
 	else if (lost)
 		exchange_end(c, lost, END_LOST, now_ns);
 }
@@ -81,6 +84,8 @@ static void take_request(struct connection *c, struct flow *flow, const struct h
 		give_up(c, LOSS_PIPELINE_LIMIT, now_ns);
 		return;
 	}
+	/* In one event with the request before, it cannot have waited for an answer. */
+	c->is_pipelined |= c->last && c->last->request.last_ns == now_ns;
 	flow->is_in_message = true;
 	flow->current = exchange_begin(c, head, first_ns, now_ns);
 	if (!flow->current)
@@ -130,6 +135,7 @@ static void take_response(struct connection *c, struct flow *flow, const struct 
 	flow->is_in_message = true;
 	flow->current = exchange;
 	if (exchange) {
+		c->is_pipelined |= exchange != c->last;	/* asked again before the answer */
 		exchange_response(c, exchange, head, first_ns, now_ns);
 		http1_answers(&flow->reader, exchange->request.head.method);
 	} else {
