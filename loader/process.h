@@ -45,7 +45,9 @@ int process_sockets(int pid, unsigned *ret_sockets, unsigned *ret_listening, boo
 /* --- its name -------------------------------------------------------------- */
 
 /* "uvicorn (python3.11)": the program, and the executable when it is called
- * otherwise. Raw: scrub it before a terminal sees it. */
+ * otherwise. NUL-terminated, cut to @size. The process chose every byte of it, as
+ * of process_comm: it may hold escape sequences, newlines and broken UTF-8. It is
+ * handed on as it is; who shows it to people scrubs it, whoever called. */
 int process_describe(int pid, char *ret, size_t size);
 /* @glob fits its comm, the basename of argv[0], of the script that an
  * interpreter runs, or Python's -m module, whole or its first part. */

@@ -83,6 +83,31 @@ Test(process, name_with_parentheses)
 	stop(pid);
 }
 
+static const char hostile_name[] = "\033[2J\n\xff\x80)";
+
+static void be_hostile(int fd)
+{
+	prctl(PR_SET_NAME, hostile_name);
+	report_and_wait(fd, 0);
+}
+
+Test(process, a_hostile_name_is_handed_on_as_it_is)
+{
+	char comm[GT_COMM_BYTES], text[128], little[4];
+	int value;
+	pid_t pid = start(be_hostile, &value);
+
+	cr_expect_eq(process_comm(pid, comm), 0);
+	cr_expect_str_eq(comm, hostile_name);
+	cr_expect_eq(process_describe(pid, text, sizeof(text)), 0);
+	cr_expect_eq(strncmp(text, hostile_name, strlen(hostile_name)), 0, "nothing is taken out");
+	cr_expect_eq(text[strlen(hostile_name)], ' ', "then the executable: %s", text + strlen(hostile_name));
+	cr_expect_eq(process_describe(pid, little, sizeof(little)), 0);
+	cr_expect_str_eq(little, "\033[2", "cut, with its end");
+	cr_expect(process_is_alive(pid));
+	stop(pid);
+}
+
 Test(process, a_zombie_is_not_alive)
 {
 	int value;
