@@ -108,7 +108,9 @@ static bool leads_to(const struct probe_code *code, uint64_t address, uint64_t t
 
 	if (address == target)
 		return true;
-	len = code->follow ? code->read(code->ctx, address, bytes, sizeof(bytes)) : 0;
+	if (!code->follow)
+		return false;
+	len = code->read(code->ctx, address, bytes, sizeof(bytes));
 	at = endbr_bytes(bytes, len);
 	if (at < len && bytes[at] == 0xf2)	/* bnd jmp */
 		at++;
