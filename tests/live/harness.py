@@ -6,6 +6,7 @@ pid when it is over, whatever happened. Every wait has a limit.
 """
 
 import asyncio
+import glob
 import json
 import os
 import re
@@ -362,14 +363,12 @@ class Test:
                 if name.startswith(("gentap", "out", "store", "fake")) or "/store" in folder:
                     with open(os.path.join(folder, name), "rb") as file:
                         check(CANARY not in file.read(), "a secret stands in %s" % name)
-        wait_until(lambda: not self.links_left(), "the last BPF link to go: %s left"
-                   % self.links_left(), 5)
+        wait_until(lambda: not self.links_left(), "the last BPF link to go", 5)
 
     def links_left(self):
         """BPF links that came with this test and that no other program holds."""
-        own = {program.pid for program in self.programs}
-        return sorted(link for link, pids in bpf_links().items()
-                      if link not in self.links and (not pids or pids & own))
+        left = bpf_links() - self.links
+        return left and left - links_of_strangers({program.pid for program in self.programs})
 
     def close(self):
         for program in reversed(self.programs):
@@ -387,14 +386,36 @@ class Test:
 
 
 def bpf_links():
-    """{link id: pids that hold it}; nothing where there is no bpftool."""
+    """The ids of the kernel's BPF links; nothing where there is no bpftool."""
     bpftool = shutil.which("bpftool", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not bpftool:
-        return {}
+        return set()
     shown = subprocess.run([bpftool, "-j", "link", "show"], capture_output=True, timeout=20,
                            check=False).stdout
-    return {link["id"]: {holder["pid"] for holder in link.get("pids", [])}
-            for link in json.loads(shown or b"[]")}
+    return {link["id"] for link in json.loads(shown or b"[]")}
+
+
+def links_of(pid):
+    """The ids of the BPF links that a process holds; bpftool names holders only
+    where its own program loads."""
+    held = set()
+    for path in glob.glob("/proc/%d/fdinfo/*" % pid):
+        try:
+            found = re.search(r"^link_id:\s*(\d+)", read_text(path), re.MULTILINE)
+        except OSError:
+            continue    # closed meanwhile
+        if found:
+            held.add(int(found.group(1)))
+    return held
+
+
+def links_of_strangers(own):
+    """Links of other living tracers, which are none of this test's business."""
+    held = set()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        if int(name) not in own and int(name) != os.getpid():
+            held |= links_of(int(name))
+    return held
 
 
 def shape(pid):

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from harness import GENTAP, Program, Skip, check, equal, read_text, tool, wait_until
-from truth import call, compare, many_plan, texts_of
+from truth import call, compare, many_plan, texts_of, user_text_of
 
 
 def only(generations):
@@ -328,8 +328,9 @@ def bad_answers(test, is_tls):
     of_good = [g for g in generations if g["metadata"].get("gentap.responseId") in good]
     compare(of_good, list(good.values()), is_tls=is_tls)
     for one in generations:
-        check(one in of_good or one["model"] in bad, "a generation of nothing", one)
-        check(one in of_good or one["evidence"]["reasons"], "a bad answer is not marked", one)
+        if one not in of_good:
+            equal(user_text_of(one["input"]), "bad", "the question of a generation")
+            check(one["evidence"]["reasons"], "a bad answer is not marked", one)
     client.end()
 
 
