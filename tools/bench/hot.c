@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Hot loops, both ends in one thread. usage: hot PEM
  *
@@ -15,7 +15,7 @@
 
 #include "bench.h"
 
-enum { BURST = 400, GETPPID_BURST = 4000, BURSTS_MAX = 1000, PAUSE_NS = 8000000 };
+enum { BURST = 60, GETPPID_BURST = 1000, BURSTS_MAX = 1000, PAUSE_NS = 3000000 };
 
 struct hot {
 	int client_fd, server_fd;

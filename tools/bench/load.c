@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Many streams at once: this process is the client of them all, a child of it
  * the server. usage: load tls|plain PEM STREAMS CHUNKS INTERVAL_MS

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Loads naive.bpf.c and attaches it to the functions named, in the libssl that
  * the process maps. usage: naive OBJECT PID FUNCTION...

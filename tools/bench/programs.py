@@ -18,8 +18,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 CPUS = sorted(os.sched_getaffinity(0))
 MEASURED = {CPUS[-1]}
 OTHERS = set(CPUS[:-1]) or MEASURED
-ATTACHED = re.compile(r"^attached \d+ ")
-SUMMARY = re.compile(r"^(\d+) generations?\b.*detached in (\d+) ms")
+ATTACHED = re.compile(r"^(gentap: )?attached \d+ ")
+SUMMARY = re.compile(r"^gentap: (\d+) generations?\b.*detached in (\d+) ms")
 
 
 class BenchError(Exception):
@@ -51,6 +51,14 @@ class Program:
                 pipe.close()
             except BrokenPipeError:
                 pass
+
+    def begin(self, wait):
+        """Waits for its first words in a constructor: no `with` ends it yet."""
+        try:
+            wait()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def line(self, pipe=None, limit_s=LIMIT_S):
         """The next line of stdout (or of the pipe)."""
@@ -104,21 +112,22 @@ class Gentap(Program):
         start = time.monotonic()
         super().__init__([self.binary, "attach", "--pid", pid, "--no-children", "--to", "none",
                           "--no-store"], env=clean)
+        self.begin(lambda: self.wait_attached(start))
+
+    def wait_attached(self, start):
         while not ATTACHED.match(self.line(self.process.stderr)):
             pass
         self.attach_ms = (time.monotonic() - start) * 1000
 
     def stop(self):
-        """Ctrl-C: returns how many generations it saw, and its summary line. """
+        """Ctrl-C: returns how many generations it saw, and its summary line."""
         self.interrupt()
-        while True:
-            self.summary = self.line(self.process.stderr)
-            found = SUMMARY.match(self.summary)
-            if found:
-                break
+        found = None
+        while not found:
+            found = SUMMARY.match(self.line(self.process.stderr))
         self.wait()
         self.detach_ms = float(found[2])
-        return int(found[1]), self.summary
+        return int(found[1]), found.string
 
     def cpu_s(self):
         """CPU time of all its threads, from the scheduler's counters (ns)."""
@@ -147,8 +156,7 @@ class Naive(Program):
 
     def __init__(self, pid, functions):
         super().__init__([self.folder / "naive", self.folder / "naive.bpf.o", pid, *functions])
-        if self.line() != "attached":
-            raise BenchError("naive did not attach")
+        self.begin(self.line)  # "attached"
 
     def stop(self):
         """Returns how many records it saw."""

@@ -2,12 +2,12 @@
 """What is measured, and how. Each function yields Rows."""
 
 import contextlib
-import os
+import re
 import sys
 import time
 
 from programs import HERE, MEASURED, BenchError, Gentap, Naive, Program
-from stats import Spread, against_neighbours, half_differences, trimmed_mean
+from stats import Spread, against_neighbours, trimmed_mean
 
 STREAM_CHUNKS = 500  # as in bench.h
 STREAM_INTERVAL_US = 360
@@ -35,14 +35,17 @@ class Row:
         return made
 
 
-def seen_note(name, seen, wanted, lost=()):
+def seen_note(name, seen, wanted, lost=None):
     """Says beside a figure whether the work was done; a tracer that sees nothing is cheap."""
-    text = "%s %d of %d" % (name, seen, wanted)
-    return text + "".join("; " + line for line in sorted(set(lost)))
+    note = "%s %d of %d" % (name, seen, wanted)
+    if lost is None:
+        return note
+    return "; ".join([note, *(sorted(set(lost)) or ["nothing lost"])])
 
 
-def loss_of(summary):
-    return () if "nothing lost" in summary else (summary,)
+def losses_of(summary):
+    """What a summary line of gentap says was lost: "lost: ring_full 3"."""
+    return re.findall(r"lost: [^;]*?(?=, detached|;)", summary)
 
 
 # --- a TLS stream ----------------------------------------------------------------
@@ -58,44 +61,67 @@ class StreamPair:
         self.clients = [stack.enter_context(Program([*argv, port], cpus=MEASURED)) for _ in range(2)]
         for client in self.clients:
             client.line()
-        self.difference_ms()  # warm both up
+        self.take()  # warm both up
 
-    def difference_ms(self):
-        """CPU of the first client less the second's, for one stream."""
+    def take(self):
+        """CPU of each client for one stream, ms."""
         for client in self.clients:
             client.tell(str(self.streams))
-        one, other = [trimmed_mean(client.numbers()) for client in self.clients]
-        self.base_ms = min(one, other) * STREAM_CHUNKS / 1e6
-        return (one - other) * STREAM_CHUNKS / 1e6
+        return [trimmed_mean(client.numbers()) * STREAM_CHUNKS / 1e6 for client in self.clients]
+
+
+class StreamRounds:
+    """What the rounds gave, as differences between the two clients."""
+
+    def __init__(self):
+        self.base, self.calm, self.gentap, self.naive, self.bystander = [], [], [], [], []
+        self.generations = self.records = 0
+        self.lost = []
+
+    def add_round(self, pair, functions):
+        """The tracer sits on the first client, then on the second: half the difference
+        of the differences is its cost, and what sets the two clients apart falls out."""
+        calm, gentap, naive, bystander = [], [], [], []
+        for side, client in enumerate(pair.clients):
+            other = 1 - side
+            untraced = pair.take()
+            with Gentap(client.pid) as tracer:
+                traced = pair.take()
+                generations, summary = tracer.stop()
+            with Naive(client.pid, functions) as tracer:
+                sniffed = pair.take()
+                self.records += tracer.stop()
+            self.base.append(untraced[side])
+            calm.append(untraced[0] - untraced[1])
+            gentap.append(traced[side] - traced[other])
+            naive.append(sniffed[side] - sniffed[other])
+            # The naive sniffer's probes are of one process: beside it, nothing is traced.
+            bystander.append(traced[other] - (untraced[other] + sniffed[other]) / 2)
+            self.generations += generations
+            self.lost += losses_of(summary)
+        self.calm.append((calm[0] - calm[1]) / 2)
+        for series, sides in ((self.gentap, gentap), (self.naive, naive), (self.bystander, bystander)):
+            series.append(sum(sides) / 2)
 
 
 def stream_rows(pem, folder, what, argv, functions, rounds, streams):
-    """The tracer sits on the first client, then on the second: half the difference of
-    the differences is its cost, and what sets the two clients apart falls out."""
-    gentap, naive, nothing, base = ([], []), ([], []), ([], []), []
-    generations = records = 0
-    lost = []
+    result = StreamRounds()
     with contextlib.ExitStack() as stack:
         pair = StreamPair(stack, pem, folder, argv, streams)
         for _ in range(rounds):
-            for side, client in enumerate(pair.clients):
-                nothing[side].append(pair.difference_ms())
-                base.append(pair.base_ms)
-                with Gentap(client.pid) as tracer:
-                    gentap[side].append(pair.difference_ms())
-                    count, summary = tracer.stop()
-                generations += count
-                lost += loss_of(summary)
-                with Naive(client.pid, functions) as tracer:
-                    naive[side].append(pair.difference_ms())
-                    records += tracer.stop()
+            result.add_round(pair, functions)
     calls = 2 * rounds * streams
-    yield Row("%s, a stream untraced" % what, "ms", base)
-    yield Row("%s, A/A" % what, "ms", half_differences(*nothing))
-    yield Row("%s, gentap adds" % what, "ms", half_differences(*gentap), target=3.0,
-              note=seen_note("generations", generations, calls, lost))
-    yield Row("%s, a naive attach at the symbols adds" % what, "ms", half_differences(*naive),
-              note=seen_note("records", records, calls * (STREAM_CHUNKS + 3)))
+    yield Row("%s: a stream untraced" % what, "ms", result.base)
+    yield Row("%s: A/A" % what, "ms", result.calm)
+    yield Row("%s: gentap adds" % what, "ms", result.gentap, target=3.0,
+              note=seen_note("generations", result.generations, calls, result.lost))
+    # A request, a head, the chunks, an end.
+    yield Row("%s: a naive attach adds" % what, "ms", result.naive,
+              note=seen_note("records", result.records, calls * (STREAM_CHUNKS + 3)))
+    yield Row("%s: naive, in gentaps" % what, "x",
+              [naive / gentap for naive, gentap in zip(result.naive, result.gentap)],
+              note="does not depend on the host as ms do")
+    yield Row("%s: a like client, not a target, pays" % what, "ms", result.bystander)
 
 
 def c_stream_rows(pem, folder, rounds=6, streams=4):
@@ -106,18 +132,19 @@ def c_stream_rows(pem, folder, rounds=6, streams=4):
 def python_stream_rows(pem, folder, rounds=6, streams=4):
     # CPython reads and writes with the _ex functions since 3.10.
     functions = ["SSL_read_ex", "SSL_write_ex"] if sys.version_info >= (3, 10) else ["SSL_read", "SSL_write"]
-    yield from stream_rows(pem, folder, "Python client (asyncio)",
+    yield from stream_rows(pem, folder, "Python client",
                            [sys.executable, HERE / "stream_client.py"], functions, rounds, streams)
 
 
 # --- hot calls -------------------------------------------------------------------
 
-# Who is asked for what, how often, and what the row is called; ns a call or pair.
+# Who is asked for what, in how many bursts, and what the row is called; ns a call or
+# pair. 50 bursts of chunks stay below the content that gentap keeps of one call.
 HOT_ROWS = [
-    ("target", "plain", 25, "send+recv of 200 B, captured", 1200),
-    ("other", "plain", 20, "send+recv of 200 B, not a target", None),
-    ("other", "getppid", 15, "getppid, not a target", None),
-    ("other", "tls", 15, "SSL_write+SSL_read of 200 B, not a target", None),
+    ("target", "plain", 50, "send+recv of 200 B, captured", 1200),
+    ("other", "plain", 50, "send+recv of 200 B, not a target", None),
+    ("other", "getppid", 50, "getppid, not a target", None),
+    ("other", "tls", 50, "SSL_write+SSL_read of 200 B, not a target", None),
 ]
 
 
@@ -135,11 +162,11 @@ def hot_rows(pem, folder, rounds=10):
                 tracer = traced.enter_context(Gentap(programs["target"].pid)) if step % 2 else None
                 for row, (who, command, bursts, _, _) in enumerate(HOT_ROWS):
                     programs[who].tell("%s %d" % (command, bursts))
-                    values[row].append(trimmed_mean(programs[who].numbers(), drop=0.2))
+                    values[row].append(trimmed_mean(programs[who].numbers(), drop=0.5))
                 if tracer:
                     count, summary = tracer.stop()
                     generations += count
-                    lost += loss_of(summary)
+                    lost += losses_of(summary)
     # The target is both ends of its connection: the client of a call and its server.
     note = seen_note("generations", generations, 2 * rounds, lost)
     for series, (who, _, _, text, target) in zip(values, HOT_ROWS):
@@ -166,7 +193,7 @@ def load_rows(pem, folder, kind, chunks=80, interval_ms=100):
         raise BenchError("load: %d of %d streams came to their end" % (complete, LOAD_STREAMS))
     what = "%d %s streams" % (LOAD_STREAMS, {"tls": "TLS", "plain": "plain"}[kind])
     yield Row("%s: resident memory, at most" % what, "MiB", [peak_mib], target=50,
-              note=seen_note("generations", generations, LOAD_STREAMS, loss_of(summary)))
+              note=seen_note("generations", generations, LOAD_STREAMS, losses_of(summary)))
     yield Row("%s: resident memory before them" % what, "MiB", [idle_mib])
     yield Row("%s: ring" % what, "MiB", [ring_mib], target=4)
     yield Row("%s: collector's CPU for %d chunks" % (what, LOAD_STREAMS * chunks), "s", [used_s],
@@ -187,7 +214,7 @@ def gap_ms(hot, action=None):
 
 
 def attach_rows(pem, folder, rounds=7):
-    attach, detach, exits, calm, at_attach, at_detach = [], [], [], [], [], []
+    attach, detach, calm, at_attach, at_detach = [], [], [], [], []
     with Program([folder / "hot", pem], cpus=MEASURED) as hot:
         hot.line()
         for _ in range(rounds):
@@ -196,10 +223,9 @@ def attach_rows(pem, folder, rounds=7):
             with tracer:
                 at_attach.append(gap)
                 attach.append(tracer.attach_ms)
-                start = time.monotonic()
                 at_detach.append(gap_ms(hot, tracer.stop)[0])
                 detach.append(tracer.detach_ms)
-    yield Row("from exec to the \"attached\" line", "ms", attach, target=100)
+    yield Row("from its start to the \"attached\" line", "ms", attach, target=100)
     yield Row("from Ctrl-C to the last probe gone (as gentap says)", "ms", detach, target=200)
     yield Row("longest pause of a hot thread: untraced", "ms", calm)
     yield Row("longest pause of a hot thread: while attaching", "ms", at_attach)

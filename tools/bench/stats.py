@@ -11,11 +11,6 @@ def trimmed_mean(values, drop=0.05):
     return sum(kept) / len(kept)
 
 
-def half_differences(ones, others):
-    """(one - other) / 2, pair by pair: what stays equal in both falls out."""
-    return [(one - other) / 2 for one, other in zip(ones, others)]
-
-
 def against_neighbours(values, is_tested):
     """Each tested value less the mean of its nearest untested neighbours on both
     sides; a slow drift of the machine falls out."""

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A client as a C program writes it: non-blocking socket; poll, SSL_read until
  * it wants more. usage: stream_client PORT

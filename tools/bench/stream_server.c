@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Serves two TLS clients at once, chunk by chunk in turn, so that the two meet
  * the same machine at the same time. usage: stream_server PEM INTERVAL_US
