@@ -42,6 +42,9 @@ struct connection {
 	bool has_role;
 	bool is_proven;			/* a valid head was seen */
 	bool is_pipelined;		/* a request was seen that did not wait for a response */
+	int owed;			/* responses to come for requests lost, less those that
+					 * came for none since the last request */
+	uint64_t request_ns;		/* end of the last request */
 	enum role role;
 	enum who first_end;		/* who ended the connection first */
 	uint32_t loss_flags;		/* what the kernel said it lost, until a gap shows it */

@@ -7,8 +7,9 @@
  * final response belongs to the oldest exchange without one. That holds only
  * while no start of a message can have been missed. After a loss the exchanges
  * concerned end. Who does not pipeline has its answers before it asks again, so
- * that the next request finds its own; of who does, the connection is given up,
- * because a late answer to a lost request would go to a newer one.
+ * that the next request finds its own; a request that comes while the answer to a
+ * lost one is still owed is left out. Of who pipelines, the connection is given
+ * up, because a late answer to a lost request would go to a newer one.
  */
 #include "conn/conn_private.h"
 #include "limits.h"
@@ -55,6 +56,10 @@ void lose_framing(struct connection *c, enum gt_direction direction, uint64_t no
 	struct flow *flow = &c->flows[direction];
 	struct exchange *lost = concerned_by(c, direction);
 
+	if (!c->has_role || side_of(c, direction) == HTTP1_RESPONSE)
+		c->owed = 0;	/* it may be what was lost */
+	else if (!lost || !lost->response.has_head)
+		c->owed++;
 	flow->state = FLOW_LOST;
 	flow->is_in_message = false;
 	flow->current = NULL;
@@ -85,8 +90,16 @@ static void take_request(struct connection *c, struct flow *flow, const struct h
 		return;
 	}
 	/* In one event with the request before, it cannot have waited for an answer. */
-	c->is_pipelined |= c->last && c->last->request.last_ns == now_ns;
+	c->is_pipelined |= c->request_ns == now_ns;
 	flow->is_in_message = true;
+	/* The next response is a lost request's: this one's could not be told from it. */
+	if (c->owed > 0) {
+		c->owed++;
+		if (c->is_pipelined)
+			ignore_connection(c, now_ns);
+		return;
+	}
+	c->owed = 0;
 	flow->current = exchange_begin(c, head, first_ns, now_ns);
 	if (!flow->current)
 		give_up(c, LOSS_NO_MEMORY, now_ns);
@@ -140,6 +153,7 @@ static void take_response(struct connection *c, struct flow *flow, const struct 
 		http1_answers(&flow->reader, exchange->request.head.method);
 	} else {
 		count_loss(c, LOSS_ORPHAN, 1);
+		c->owed--;
 	}
 	if (flow->reader.state == HTTP1_TUNNEL)
 		enter_tunnel(c, flow, head->status, now_ns);
@@ -165,6 +179,7 @@ static void end_request(struct connection *c, struct flow *flow, uint64_t now_ns
 {
 	struct exchange *exchange = flow->current;
 
+	c->request_ns = now_ns;
 	flow->is_in_message = false;
 	flow->current = NULL;
 	if (!exchange)

@@ -150,6 +150,29 @@ Test(losses, a_gap_anywhere_never_pairs_wrongly_nor_fakes_a_whole)
 		}
 }
 
+/* All requests at once, all responses in one row: nothing tells whose a response
+ * is but its place. */
+Test(losses, a_gap_in_pipelined_messages_never_pairs_wrongly)
+{
+	char text[EXCHANGES][6][256], requests[1024] = "", responses[4096] = "";
+	struct step wire[EXCHANGES * 6], steps[] = { { 'w', requests }, { 'r', responses } };
+	size_t count = whole_wire(wire, text), total;
+
+	for (size_t i = 0; i < count; i++)
+		strcat(wire[i].op == 'w' ? requests : responses, wire[i].bytes);
+	total = strlen(requests) + strlen(responses);
+	for (size_t from = 0; from <= total; from++)
+		for (size_t len = 0; from + len <= total; len = len * 3 / 2 + 1) {
+			struct truth truth;
+
+			truth_init(&truth);
+			replay_open(&truth.replay, GT_FLAG_BORN);
+			send_lossy(&truth.replay, steps, 2, from, from + len);
+			cr_assert(len ? truth.whole < EXCHANGES : truth.whole == EXCHANGES, "%zu at %zu", len, from);
+			conn_table_free(&truth.replay.table);
+		}
+}
+
 Test(losses, one_lost_event_costs_two_exchanges_at_most)
 {
 	char text[EXCHANGES][6][256];
