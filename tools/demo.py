@@ -34,7 +34,7 @@ REQUESTS = [
     ("stream", "What should I eat in Ljubljana?", {}),
     ("plan", "Will it rain in Trieste tomorrow?", {}),
     ("similar", "quiet towns by the sea", {}),
-    ("answer", "Book everything at once, please", {"name": "gt-429"}),
+    ("answer", "Book everything at once, please", {"name": "demo-model-busy"}),
 ]
 
 

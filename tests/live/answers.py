@@ -29,6 +29,7 @@ ERRORS = {
     "gt-400": (400, "invalid_request_error", "context_length_exceeded"),
     "gt-401": (401, "invalid_request_error", "invalid_api_key"),
     "gt-429": (429, "requests", "rate_limit_exceeded"),
+    "demo-model-busy": (429, "requests", "rate_limit_exceeded"),
     "gt-500": (500, "server_error", None),
 }
 # Milliseconds before the first token.

@@ -100,6 +100,21 @@ def test_every_kind_of_call_arrives_in_langfuse(test):
     check_received(langfuse, generations, truth)
 
 
+def test_a_call_that_was_cut_arrives_marked(test):
+    langfuse, llm = fake(test), test.llm()
+    client = test.client("requests_client.py", llm.url(is_tls=True),
+                         [call("the server leaves", "gt-cut", stream=True)])
+    gentap = attach(test, client, keys(test, langfuse.url))
+    client.calls()
+    gentap.stop(limit_s=30)
+    equal(langfuse.violations, [], "violations of Langfuse's contract")
+    span, = langfuse.received
+    equal(span["attributes"][OBSERVATION + "level"], "WARNING", "level")
+    check("cut_by_server" in span["attributes"][OBSERVATION + "metadata.gentap.reasons"],
+          "the reason is not named", span)
+    client.end()
+
+
 def test_fifty_concurrent_calls_arrive_once_each(test):
     langfuse, llm = fake(test), test.llm()
     client = test.client("aiohttp_client.py", llm.url(is_tls=True), many_plan(50))
