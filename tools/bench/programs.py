@@ -31,9 +31,12 @@ class Program:
 
     def __init__(self, argv, cpus=OTHERS, env=None):
         self.name = pathlib.Path(argv[0]).name
-        self.process = subprocess.Popen(
-            [str(word) for word in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env=env, preexec_fn=lambda: os.sched_setaffinity(0, cpus))
+        try:
+            self.process = subprocess.Popen(
+                [str(word) for word in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, env=env, preexec_fn=lambda: os.sched_setaffinity(0, cpus))
+        except OSError as error:
+            raise BenchError("cannot start '%s': %s" % (argv[0], error.strerror)) from None
         self.pid = self.process.pid
         self.unread = {self.process.stdout: b"", self.process.stderr: b""}
         for pipe in self.unread:

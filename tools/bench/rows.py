@@ -172,8 +172,8 @@ def hot_rows(pem, folder, rounds=10):
     for series, (who, _, _, text, target) in zip(values, HOT_ROWS):
         untraced = series[::2]
         yield Row("%s: untraced" % text, "ns", untraced)
-        yield Row("%s: A/A" % text, "ns", against_neighbours(untraced, lambda i: i % 2))
-        yield Row("%s: gentap adds" % text, "ns", against_neighbours(series, lambda i: i % 2),
+        yield Row("%s: A/A" % text, "ns", against_neighbours(untraced))
+        yield Row("%s: gentap adds" % text, "ns", against_neighbours(series)[::2],
                   target=target, note=note if who == "target" else "")
 
 

@@ -11,17 +11,11 @@ def trimmed_mean(values, drop=0.05):
     return sum(kept) / len(kept)
 
 
-def against_neighbours(values, is_tested):
-    """Each tested value less the mean of its nearest untested neighbours on both
-    sides; a slow drift of the machine falls out."""
-    untested = [i for i in range(len(values)) if not is_tested(i)]
-    differences = []
-    for i in (i for i in range(len(values)) if is_tested(i)):
-        before = [j for j in untested if j < i][-1:]
-        after = [j for j in untested if j > i][:1]
-        if before and after:
-            differences.append(values[i] - (values[before[0]] + values[after[0]]) / 2)
-    return differences
+def against_neighbours(values):
+    """Each value but the ends, less the mean of those before and after it: a slow
+    drift of the machine falls out."""
+    return [value - (before + after) / 2
+            for before, value, after in zip(values, values[1:], values[2:])]
 
 
 class Spread:
