@@ -31,7 +31,7 @@ enum gt_event_type {
 	GT_EVENT_EXEC,		/* struct gt_process_event */
 	GT_EVENT_EXIT,		/* struct gt_process_event: its last thread ended */
 	GT_EVENT_MAP,		/* struct gt_process_event: mapped a file to execute */
-	GT_EVENT_IO_URING,	/* struct gt_process_event: set up an io_uring */
+	GT_EVENT_IO_URING,	/* struct gt_process_event: moved a socket's bytes by io_uring */
 };
 
 /* As the traced process sees it. */
@@ -116,6 +116,7 @@ struct gt_target {
 enum gt_target_flags {
 	GT_TARGET_SOCKETS	= 1 << 0, /* capture its plain sockets */
 	GT_TARGET_CHILDREN	= 1 << 1, /* processes it forks are targets too */
+	GT_TARGET_IO_URING	= 1 << 2, /* the loader was told that it uses io_uring */
 };
 
 struct gt_conn_key {
@@ -147,6 +148,7 @@ struct gt_conn {
 	X(CALL_LIMIT,		"call_limit",		"reads and writes longer than captured of one call") \
 	X(IOVEC_LIMIT,		"iovec_limit",		"vectored calls with more segments than followed") \
 	X(SENDFILE,		"sendfile",		"sendfile and splice calls into a captured socket") \
+	X(IO_URING,		"io_uring",		"socket operations through io_uring")		\
 	X(CONTROL_FULL,		"control_full",		"process events that found the control ring full") \
 	X(TARGETS_FULL,		"targets_full",		"processes beyond the kernel's table")		\
 	X(STATE,		"no_task_state",	"calls that found no memory for their state")

@@ -63,6 +63,15 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct io_cqe {
+	int fd;
+};
+
+struct io_kiocb {
+	__u8 opcode;
+	struct io_cqe cqe;
+};
+
 struct atomic___kernel {
 	int counter;
 };

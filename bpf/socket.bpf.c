@@ -19,7 +19,7 @@ enum {
 	NR_READ = 0, NR_WRITE = 1, NR_CLOSE = 3, NR_MMAP = 9, NR_READV = 19, NR_WRITEV = 20,
 	NR_DUP2 = 33, NR_SENDFILE = 40, NR_CONNECT = 42, NR_ACCEPT = 43, NR_SENDTO = 44,
 	NR_RECVFROM = 45, NR_SENDMSG = 46, NR_RECVMSG = 47, NR_SPLICE = 275, NR_ACCEPT4 = 288,
-	NR_DUP3 = 292, NR_SENDMMSG = 307, NR_IO_URING_SETUP = 425, NR_CLOSE_RANGE = 436,
+	NR_DUP3 = 292, NR_CLOSE_RANGE = 436,
 };
 
 enum {
@@ -435,7 +435,7 @@ int BPF_PROG(socket_exit, struct pt_regs___kernel *regs, long result)
 	switch (id) {
 	case NR_READ: case NR_WRITE: case NR_READV: case NR_WRITEV: case NR_SENDTO: case NR_RECVFROM:
 	case NR_SENDMSG: case NR_RECVMSG: case NR_ACCEPT: case NR_ACCEPT4: case NR_CONNECT:
-	case NR_SENDFILE: case NR_SPLICE: case NR_MMAP: case NR_IO_URING_SETUP:
+	case NR_SENDFILE: case NR_SPLICE: case NR_MMAP:
 		break;
 	default:
 		return 0;
@@ -465,12 +465,45 @@ int BPF_PROG(socket_exit, struct pt_regs___kernel *regs, long result)
 		if ((regs->dx & PROT_EXEC) && (int)regs->r8 >= 0 && (unsigned long)result < -4095ul)
 			tell_loader(GT_EVENT_MAP);
 		break;
-	case NR_IO_URING_SETUP:
-		if (result >= 0)
-			tell_loader(GT_EVENT_IO_URING);
-		break;
 	default:
 		return bytes_exit(regs, id, result);
+	}
+	return 0;
+}
+
+/* --- io_uring ------------------------------------------------------------- */
+
+/* Of enum io_uring_op (uapi/linux/io_uring.h), what moves a socket's bytes. */
+enum {
+	OP_READV = 1, OP_WRITEV = 2, OP_SENDMSG = 9, OP_RECVMSG = 10, OP_READ = 22, OP_WRITE = 23,
+	OP_SEND = 26, OP_RECV = 27, OP_SEND_ZC = 47, OP_SENDMSG_ZC = 48, OP_RECV_ZC = 58,
+};
+
+/* Such bytes are not captured: counted, and the loader says so once a process.
+ * libuv's rings, which serve files and epoll, are passed over. */
+SEC("tp_btf/io_uring_submit_req")
+int BPF_PROG(io_uring_submit, struct io_kiocb *req)
+{
+	struct gt_target *target = current_target();
+
+	if (!target)
+		return 0;
+	switch (req->opcode) {
+	case OP_READV: case OP_WRITEV: case OP_READ: case OP_WRITE:
+		if (!stream_of(req->cqe.fd))
+			return 0;
+		break;
+	case OP_SENDMSG: case OP_RECVMSG: case OP_SEND: case OP_RECV:
+	case OP_SEND_ZC: case OP_SENDMSG_ZC: case OP_RECV_ZC:
+		break;
+	default:
+		return 0;
+	}
+	lost(GT_LOSS_IO_URING);
+	/* Two threads may both tell it; the loader says it once. */
+	if (!(target->flags & GT_TARGET_IO_URING)) {
+		target->flags |= GT_TARGET_IO_URING;
+		tell_loader(GT_EVENT_IO_URING);
 	}
 	return 0;
 }

@@ -69,7 +69,8 @@ static const char *missing_capability(void)
 		return "CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE of the host's user namespace";
 	return names[(has_capability(set, CAP_BPF) ? 0 : BPF) |
 		     (has_capability(set, CAP_PERFMON) ? 0 : PERFMON) |
-		     (has_capability(set, CAP_SYS_PTRACE) ? 0 : PTRACE)];
+		     /* The one that CAP_SYS_ADMIN does not stand in for. */
+		     (set >> CAP_SYS_PTRACE & 1 ? 0 : PTRACE)];
 }
 
 static unsigned parse_version(const char *release)

@@ -122,7 +122,7 @@ void follow_warn_of_io_uring(struct loader *loader, struct target *target)
 		return;
 	target->has_io_uring = true;
 	loader_say(loader, LOADER_WARNING, target->pid,
-	     "%d uses io_uring: what its plain sockets move that way is not seen", target->pid);
+	     "%d uses io_uring: what its sockets move that way is not seen", target->pid);
 }
 
 static int enter_kernel_table(struct loader *loader, int pid)
@@ -166,7 +166,8 @@ static void settle(struct loader *loader, struct target *target)
 	if (!process_is_alive(target->pid))
 		/* It ended before it was in the kernel's table: no EXIT will come. */
 		forget_process(loader, target->pid);
-	else if (process_sockets(target->pid, &sockets, &listening, &has_io_uring) == 0 && has_io_uring)
+	else if (!loader->sees_io_uring &&
+		 process_sockets(target->pid, &sockets, &listening, &has_io_uring) == 0 && has_io_uring)
 		follow_warn_of_io_uring(loader, target);
 }
 

@@ -103,6 +103,9 @@ static void configure(struct loader *loader)
 	bpf_map__set_max_entries(bpf->maps.tls_conns, LIMIT_KERNEL_CONNS);
 	bpf_map__set_max_entries(bpf->maps.sockets, LIMIT_KERNEL_CONNS);
 	attach_prepare(bpf, loader->kind);
+	/* The tracepoint has this name since kernel 6.3 (commit 2ad57931db64). */
+	loader->sees_io_uring = libbpf_find_vmlinux_btf_id("io_uring_submit_req", BPF_TRACE_RAW_TP) > 0;
+	bpf_program__set_autoload(bpf->progs.io_uring_submit, loader->sees_io_uring);
 }
 
 static int on_control(void *ctx, void *record, size_t size);
@@ -211,17 +214,19 @@ int loader_hook(struct loader *loader, char **ret_error)
 	struct bpf_program *const programs[] = {
 		loader->bpf->progs.process_fork, loader->bpf->progs.process_exec,
 		loader->bpf->progs.process_exit, loader->bpf->progs.socket_enter,
-		loader->bpf->progs.socket_exit,
+		loader->bpf->progs.socket_exit, loader->bpf->progs.io_uring_submit,
 	};
 	struct bpf_link **const links[] = {
 		&loader->bpf->links.process_fork, &loader->bpf->links.process_exec,
 		&loader->bpf->links.process_exit, &loader->bpf->links.socket_enter,
-		&loader->bpf->links.socket_exit,
+		&loader->bpf->links.socket_exit, &loader->bpf->links.io_uring_submit,
 	};
 
 	if (loader->is_hooked)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+		if (!bpf_program__autoload(programs[i]))
+			continue;
 		*links[i] = bpf_program__attach(programs[i]);
 		if (!*links[i])
 			return loader_failed(ret_error, -errno, "cannot attach '%s': %m; see `gentap doctor`",

@@ -24,6 +24,7 @@ struct loader {
 	unsigned attached;
 	uint64_t next_scan_ns;
 	bool is_hooked;		/* process and socket programs are in */
+	bool sees_io_uring;	/* the kernel can tell which operations it is used for */
 	bool has_dirty;
 };
 

@@ -136,9 +136,13 @@ static void on_sse(void *ctx, struct exchange *exchange, uint64_t time_ns,
 		finish(ctx, exchange);
 }
 
-static loss_set mark_of(enum exchange_end end)
+/* Losses of an exchange that say by themselves why its framing was lost. */
+#define FRAMING_LOSSES (LOSS_BIT(LOSS_GAP) | LOSS_BIT(LOSS_MALFORMED_HTTP) | LOSS_BIT(LOSS_HEAD_LIMIT) | \
+			LOSS_BIT(LOSS_CONNS_LIMIT) | LOSS_BIT(LOSS_PIPELINE_LIMIT) | LOSS_BIT(LOSS_NO_MEMORY))
+
+static loss_set mark_of(const struct exchange *exchange)
 {
-	switch (end) {
+	switch (exchange->end) {
 	case END_COMPLETE:
 		return 0;
 	case END_CUT_BY_CLIENT:
@@ -146,7 +150,7 @@ static loss_set mark_of(enum exchange_end end)
 	case END_CUT_BY_SERVER:
 		return LOSS_BIT(LOSS_CUT_BY_SERVER);
 	case END_LOST:
-		return LOSS_BIT(LOSS_GAP);
+		return exchange->marks & FRAMING_LOSSES ? 0 : LOSS_BIT(LOSS_GAP);
 	case END_DETACHED:
 		return LOSS_BIT(LOSS_DETACHED);
 	case END_TARGET_EXITED:
@@ -183,7 +187,7 @@ static void on_end(void *ctx, struct exchange *exchange, uint64_t time_ns)
 	if (!call)
 		return;
 	call->is_stream |= exchange->is_sse;
-	call->marks |= mark_of(exchange->end);
+	call->marks |= mark_of(exchange);
 	call->times.end_ns = exchange->end == END_COMPLETE && response->last_ns
 			     ? response->last_ns : time_ns;
 	if (exchange->is_sse)

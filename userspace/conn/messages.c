@@ -152,7 +152,9 @@ static void take_response(struct connection *c, struct flow *flow, const struct 
 		exchange_response(c, exchange, head, first_ns, now_ns);
 		http1_answers(&flow->reader, exchange->request.head.method);
 	} else {
-		count_loss(c, LOSS_ORPHAN, 1);
+		/* Nothing before it on a connection older than us: its request was
+		 * under way when gentap attached. */
+		count_loss(c, c->conn.is_born || c->conn.exchanges ? LOSS_ORPHAN : LOSS_JOINED_LATE, 1);
 		c->owed--;
 	}
 	if (flow->reader.state == HTTP1_TUNNEL)

@@ -52,7 +52,8 @@ Test(features, names_the_capabilities_that_are_missing)
 		{ BIT(CAP_BPF) | BIT(CAP_SYS_PTRACE),		"CAP_PERFMON" },
 		{ BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE),	"CAP_BPF" },
 		{ BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE), NULL },
-		{ BIT(CAP_SYS_ADMIN),				NULL },
+		{ BIT(CAP_SYS_ADMIN),				"CAP_SYS_PTRACE" },
+		{ BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_PTRACE),	NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -67,7 +68,7 @@ Test(features, names_the_capabilities_that_are_missing)
 /* Asked, the kernel must not know less than its version promises. */
 Test(features, asking_agrees_with_the_version)
 {
-	struct features asked = probe_with(BIT(CAP_SYS_ADMIN) | BIT(CAP_BPF) | BIT(CAP_PERFMON));
+	struct features asked = probe_with(BIT(CAP_SYS_ADMIN) | BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE));
 	struct features guessed = probe_with(0);
 
 	cr_expect_eq(asked.has_ring_buffer, guessed.has_ring_buffer);
