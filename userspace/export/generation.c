@@ -327,27 +327,46 @@ static const struct buf *finish_reason(const struct call *call)
 	return first && first->finish_reason.len ? &first->finish_reason : NULL;
 }
 
-/* What the request brought along; its own gentap.* keys would pass for ours. */
-static cJSON *request_metadata(const struct call *call)
+/* Keys that are ours: a request's own would pass for them. */
+static bool is_reserved(const char *key)
+{
+	return strncmp(key, "gentap.", strlen("gentap.")) == 0 || strcmp(key, "finish_reason") == 0;
+}
+
+/* Each key once, whatever was there under it before. */
+static void set_copy(cJSON *object, const char *name, const cJSON *item)
+{
+	if (!item)
+		return;
+	cJSON_DeleteItemFromObjectCaseSensitive(object, name);
+	json_add_copy(object, name, item);
+}
+
+/* What the request brought along. */
+static cJSON *request_metadata(struct call *call)
 {
 	const cJSON *given = json_get(call->request, "metadata");
+	const cJSON *item = cJSON_IsObject(given) ? given->child : NULL;
 	cJSON *metadata = cJSON_CreateObject();
-	const cJSON *item;
 
-	if (cJSON_IsObject(given))
-		cJSON_ArrayForEach(item, given)
-			if (!cJSON_IsNull(item) && strncmp(item->string, "gentap.", 7) != 0 &&
-			    strcmp(item->string, "finish_reason") != 0)
-				json_add_copy(metadata, item->string, item);
-	json_add_copy(metadata, "response_format", json_get(call->request, "response_format"));
+	for (int keys = 0; item; item = item->next) {
+		if (cJSON_IsNull(item) || is_reserved(item->string))
+			continue;
+		if (keys++ == LIMIT_METADATA_KEYS) {
+			call->marks |= LOSS_BIT(LOSS_CONTENT_TRUNCATED);
+			break;
+		}
+		set_copy(metadata, item->string, item);
+	}
+	set_copy(metadata, "response_format", json_get(call->request, "response_format"));
 	return metadata;
 }
 
+/* Only what no other member of the line says; otlp.c turns those into metadata
+ * where Langfuse has no field for them. */
 static void add_gentap_metadata(cJSON *metadata, const struct generation_options *options,
-				const struct call *call, const struct exchange *exchange)
+				const struct call *call)
 {
-	cJSON_AddStringToObject(metadata, "gentap.role",
-				exchange->role == ROLE_SERVER ? "server" : "client");
 	add_buf(metadata, "gentap.responseId", &call->response_id);
 	add_buf(metadata, "gentap.errorType", &call->error_type);
 	if (call->is_error_text && options->content == CONTENT_FULL)
@@ -356,22 +375,16 @@ static void add_gentap_metadata(cJSON *metadata, const struct generation_options
 		cJSON_AddTrueToObject(metadata, "gentap.usageInconsistent");
 	if (call->usage.output_reasoning == COUNT_UNKNOWN)
 		add_count(metadata, "gentap.reasoningTokens", call->usage.reasoning_tokens);
-	if (!is_complete(call, exchange)) {
-		cJSON_AddFalseToObject(metadata, "gentap.complete");
-		json_add(metadata, "gentap.reasons", reasons_json(call, exchange));
-	}
 }
 
 static void add_metadata(cJSON *line, const struct generation_options *options,
-			 struct call *call, const struct exchange *exchange)
+			 struct call *call)
 {
 	cJSON *metadata = options->content == CONTENT_FULL ? request_metadata(call)
 							   : cJSON_CreateObject();
 
 	fit_object(&metadata, call);
-	if (finish_reason(call))
-		add_buf(metadata, "finish_reason", finish_reason(call));
-	add_gentap_metadata(metadata, options, call, exchange);
+	add_gentap_metadata(metadata, options, call);
 	json_add(line, "metadata", metadata);
 }
 
@@ -529,7 +542,7 @@ int generation_line(const struct generation_options *options, struct call *call,
 	add_model(line, call, exchange);
 	/* Before all that tells the marks: it may add one. */
 	add_content(line, options, call, exchange);
-	add_metadata(line, options, call, exchange);
+	add_metadata(line, options, call);
 	add_usage(line, call, exchange);
 	cJSON_AddStringToObject(line, "level", level_of(call, exchange));
 	add_status_message(line, options, call, exchange);

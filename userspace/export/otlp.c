@@ -47,7 +47,9 @@ static const struct field fields[] = {
 
 #define METADATA OBSERVATION "metadata."
 
-/* Metadata is typed: a string that would read as JSON must be quoted. */
+/* What the line says in members of its own, as metadata: the line's metadata
+ * repeats none of it. Metadata is typed: a string that would read as JSON must
+ * be quoted. */
 static const struct field facts[] = {
 	{ "finishReason",	METADATA "finish_reason" },
 	{ "role",		METADATA "gentap.role" },
@@ -58,18 +60,18 @@ static const struct field facts[] = {
 	{ "process.pid",	METADATA "gentap.pid" },
 	{ "http.host",		METADATA "gentap.host" },
 	{ "http.path",		METADATA "gentap.path" },
-	{ "http.status",	METADATA "gentap.http_status" },
-	{ "http.requestId",	METADATA "gentap.request_id" },
-	{ "timing.ttftMs",	METADATA "gentap.ttft_ms" },
-	{ "timing.tpotMs",	METADATA "gentap.tpot_ms" },
-	{ "timing.itlP99Ms",	METADATA "gentap.itl_p99_ms" },
-	{ "timing.itlMaxMs",	METADATA "gentap.itl_max_ms" },
+	{ "http.status",	METADATA "gentap.httpStatus" },
+	{ "http.requestId",	METADATA "gentap.requestId" },
+	{ "timing.ttftMs",	METADATA "gentap.ttftMs" },
+	{ "timing.tpotMs",	METADATA "gentap.tpotMs" },
+	{ "timing.itlP99Ms",	METADATA "gentap.itlP99Ms" },
+	{ "timing.itlMaxMs",	METADATA "gentap.itlMaxMs" },
 	{ "timing.chunks",	METADATA "gentap.chunks" },
 	{ "evidence.usage",	METADATA "gentap.usage" },
 	{ "evidence.parent",	METADATA "gentap.parent" },
 	{ "evidence.complete",	METADATA "gentap.complete" },
 	{ "evidence.reasons",	METADATA "gentap.reasons" },
-	{ "evidence.lostBytes",	METADATA "gentap.lost_bytes" },
+	{ "evidence.lostBytes",	METADATA "gentap.lostBytes" },
 };
 
 /* --- JSON text --------------------------------------------------------------- */

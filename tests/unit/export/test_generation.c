@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "export/generation.h"
+#include "export/langfuse.h"
 #include "limits.h"
 #include "llm/json.h"
 
@@ -111,8 +112,7 @@ Test(generation, a_plain_call_is_the_contracts_line)
 		{ "output", "{\"role\":\"assistant\",\"content\":\"yo\"}" },
 		{ "usageDetails", "{\"input\":9,\"output\":3,\"total\":12}" }, { "costDetails", NULL },
 		{ "level", "\"DEFAULT\"" }, { "statusMessage", NULL }, { "finishReason", "\"stop\"" },
-		{ "metadata", "{\"k\":\"v\",\"response_format\":{\"type\":\"json_object\"},\"finish_reason\":\"stop\","
-			      "\"gentap.role\":\"client\",\"gentap.responseId\":\"chatcmpl-1\"}" },
+		{ "metadata", "{\"k\":\"v\",\"response_format\":{\"type\":\"json_object\"},\"gentap.responseId\":\"chatcmpl-1\"}" },
 		{ "environment", NULL }, { "release", NULL }, { "version", NULL },
 		{ "provider", "\"unknown\"" }, { "dialect", "\"openai.chat\"" }, { "operation", "\"chat\"" }, { "role", "\"client\"" },
 		{ "http", "{\"version\":\"1.1\",\"method\":\"POST\",\"path\":\"/v1/chat/completions\",\"host\":\"api.example\","
@@ -213,8 +213,6 @@ Test(generation, what_is_incomplete_says_why)
 	line = scene_line(&scene, &full);
 	expect(line, "evidence", "{\"usage\":\"absent\",\"parent\":\"none\",\"complete\":false,\"reasons\":[\"lost_bytes\","
 	       "\"cut_by_server\",\"ring_full\",\"call_limit\"],\"lostBytes\":101}", "incomplete");
-	expect(line, "metadata", "{\"gentap.role\":\"client\",\"gentap.complete\":false,\"gentap.reasons\":[\"lost_bytes\","
-	       "\"cut_by_server\",\"ring_full\",\"call_limit\"]}", "incomplete");
 }
 
 Test(generation, repaired_text_is_still_complete)
@@ -348,6 +346,74 @@ Test(generation, input_and_output_keep_to_max_content)
 	cr_expect(scene.call->marks & LOSS_BIT(LOSS_CONTENT_TRUNCATED));
 }
 
+/* The metadata that Langfuse gets, as an object; each key must be there once. */
+static cJSON *sent_metadata(const cJSON *line)
+{
+	static const char prefix[] = "langfuse.observation.metadata.";
+	_cleanup_(buf_done) struct buf request = BUF_INIT(1 * MiB);
+	_cleanup_(freep) char *text = cJSON_PrintUnformatted(line);
+	_cleanup_(json_freep) cJSON *json = NULL;
+	cJSON *sent = cJSON_CreateObject();
+	const cJSON *span, *attribute;
+	size_t skipped;
+
+	cr_assert_eq(langfuse_encode(&(struct langfuse_options){ 0 }, &(struct slice){ text, strlen(text) },
+				     1, &request, &skipped), 0);
+	json = cJSON_Parse(buf_text(&request));
+	span = json_array(json_array(json_array(json, "resourceSpans")->child, "scopeSpans")->child, "spans")->child;
+	cJSON_ArrayForEach(attribute, json_array(span, "attributes")) {
+		const char *key = json_string(attribute, "key");
+
+		if (strncmp(key, prefix, strlen(prefix)) != 0)
+			continue;
+		key += strlen(prefix);
+		cr_expect_null(json_get(sent, key), "%s goes twice", key);
+		json_add_copy(sent, key, json_get(json_get(attribute, "value"), "stringValue"));
+	}
+	return sent;
+}
+
+Test(generation, every_metadata_key_goes_to_langfuse_once)
+{
+	_cleanup_(scene_done) struct scene scene = { 0 };
+	_cleanup_(json_freep) cJSON *line = NULL, *sent = NULL;
+	static const struct { const char *key, *want; } keys[] = {
+		{ "k", "\"2\"" },	/* the last one, as JSON parsers have it */
+		{ "response_format", "\"{\\\"type\\\":\\\"text\\\"}\"" },
+		{ "finish_reason", "\"stop\"" },
+		{ "gentap.role", "\"client\"" },
+		{ "gentap.responseId", "\"chatcmpl-1\"" },
+		{ "gentap.complete", "\"false\"" },
+		{ "gentap.reasons", "\"[\\\"cut_by_server\\\"]\"" },
+	};
+
+	scene_init(&scene, "/v1/chat/completions", "{\"messages\":[],\"response_format\":{\"type\":\"text\"},"
+		   "\"metadata\":{\"k\":1,\"k\":2,\"finish_reason\":\"mine\",\"gentap.role\":\"x\","
+		   "\"gentap.complete\":true,\"response_format\":\"x\"}}");
+	scene_answer(&scene, 200, BODY);
+	scene.call->marks |= LOSS_BIT(LOSS_CUT_BY_SERVER);
+	line = scene_line(&scene, &full);
+	sent = sent_metadata(line);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		expect(sent, keys[i].key, keys[i].want, "sent");
+}
+
+Test(generation, a_request_brings_no_more_metadata_than_langfuse_takes)
+{
+	_cleanup_(buf_done) struct buf request = BUF_INIT(64 * KiB);
+	_cleanup_(scene_done) struct scene scene = { 0 };
+	_cleanup_(json_freep) cJSON *line = NULL;
+
+	buf_add_text(&request, "{\"messages\":[],\"metadata\":{\"a\":1");
+	for (int i = 1; i < LIMIT_METADATA_KEYS + 1; i++)
+		buf_printf(&request, ",\"k%d\":1", i);
+	buf_add_text(&request, "}}");
+	scene_init(&scene, "/v1/chat/completions", buf_text(&request));
+	line = scene_line(&scene, &full);
+	cr_expect_eq(cJSON_GetArraySize(json_get(line, "metadata")), LIMIT_METADATA_KEYS);
+	expect(json_get(line, "evidence"), "reasons", "[\"content_truncated\"]", "too many keys");
+}
+
 static const struct { const char *target, *path, *model; } targets[] = {
 	{ "/openai/deployments/gpt-d/chat/completions?api-version=1&api-key=sk-secret",
 	  "\"/openai/deployments/gpt-d/chat/completions\"", "\"gpt-d\"" },
@@ -419,5 +485,5 @@ Test(generation, the_providers_cost_is_kept)
 	line = scene_line(&scene, &full);
 	expect(line, "costDetails", "{\"total\":0.00125}", "cost");
 	expect(line, "usageDetails", "{\"input\":0,\"input_cached_tokens\":2,\"output\":2}", "cost");
-	expect(line, "metadata", "{\"gentap.role\":\"client\",\"gentap.usageInconsistent\":true,\"gentap.reasoningTokens\":1}", "cost");
+	expect(line, "metadata", "{\"gentap.usageInconsistent\":true,\"gentap.reasoningTokens\":1}", "cost");
 }

@@ -145,17 +145,17 @@ Test(encode, a_whole_generation_has_every_attribute_once)
 	"\"langfuse.observation.metadata.gentap.pid\":{\"stringValue\":\"4242\"},"
 	"\"langfuse.observation.metadata.gentap.host\":{\"stringValue\":\"api.example\"},"
 	"\"langfuse.observation.metadata.gentap.path\":{\"stringValue\":\"/v1/chat/completions\"},"
-	"\"langfuse.observation.metadata.gentap.http_status\":{\"stringValue\":\"200\"},"
-	"\"langfuse.observation.metadata.gentap.request_id\":{\"stringValue\":\"req_1\"},"
-	"\"langfuse.observation.metadata.gentap.ttft_ms\":{\"stringValue\":\"310\"},"
-	"\"langfuse.observation.metadata.gentap.tpot_ms\":{\"stringValue\":\"22.1\"},"
-	"\"langfuse.observation.metadata.gentap.itl_p99_ms\":{\"stringValue\":\"40.2\"},"
-	"\"langfuse.observation.metadata.gentap.itl_max_ms\":{\"stringValue\":\"55\"},"
+	"\"langfuse.observation.metadata.gentap.httpStatus\":{\"stringValue\":\"200\"},"
+	"\"langfuse.observation.metadata.gentap.requestId\":{\"stringValue\":\"req_1\"},"
+	"\"langfuse.observation.metadata.gentap.ttftMs\":{\"stringValue\":\"310\"},"
+	"\"langfuse.observation.metadata.gentap.tpotMs\":{\"stringValue\":\"22.1\"},"
+	"\"langfuse.observation.metadata.gentap.itlP99Ms\":{\"stringValue\":\"40.2\"},"
+	"\"langfuse.observation.metadata.gentap.itlMaxMs\":{\"stringValue\":\"55\"},"
 	"\"langfuse.observation.metadata.gentap.chunks\":{\"stringValue\":\"51\"},"
 	"\"langfuse.observation.metadata.gentap.usage\":{\"stringValue\":\"reported\"},"
 	"\"langfuse.observation.metadata.gentap.parent\":{\"stringValue\":\"none\"},"
 	"\"langfuse.observation.metadata.gentap.complete\":{\"stringValue\":\"true\"},"
-	"\"langfuse.observation.metadata.gentap.lost_bytes\":{\"stringValue\":\"0\"}}",
+	"\"langfuse.observation.metadata.gentap.lostBytes\":{\"stringValue\":\"0\"}}",
 	"the contract's example");
 }
 
@@ -240,7 +240,7 @@ Test(encode, metadata_strings_that_read_as_json_are_quoted)
 				 "%s", cases[i].name);
 	}
 	cr_expect_str_eq(attribute_of("\"http\":{\"requestId\":\"42\"}",
-				      "langfuse.observation.metadata.gentap.request_id"), "\"42\"",
+				      "langfuse.observation.metadata.gentap.requestId"), "\"42\"",
 			 "facts from the wire are quoted by the same rule");
 }
 
