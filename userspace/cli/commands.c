@@ -75,7 +75,8 @@ const struct command commands[] = {
 	{
 		.name = "doctor", .operands = "[--pid N] [OPTION...]",
 		.summary = "say beforehand what will be seen here, or in a process",
-		.text = "Exits 4 when nothing can be captured here.",
+		.text = "Its self-test makes two calls in a child of its own and captures them.\n"
+			"Exits 4 when they, or anything, cannot be captured here.",
 		.examples = "  sudo gentap doctor\n  sudo gentap doctor --pid 4242",
 		.groups = { &doctor_group, &store_group, &json_group, &settings_group, &common_group },
 		.run = doctor_run,

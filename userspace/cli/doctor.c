@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `gentap doctor`: says beforehand what will be seen here, or in one process.
+ * `gentap doctor`: says beforehand what will be seen here, or in one process,
+ * and proves it with a self-test.
  * Every finding is a row: how it stands, what it is about, what to know.
  */
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/say.h"
+#include "cli/self_test.h"
 #include "llm/json.h"
 #include "loader/loader.h"
 
@@ -99,6 +101,53 @@ static void check_kernel(struct report *report, const struct features *features)
 	if (may_kill)
 		add(report, NOTE, "seccomp", "return probes of 6.11 to 6.13 can kill processes under strict seccomp: "
 		    "their TLS is left alone");
+}
+
+/* --- the proof --------------------------------------------------------------- */
+
+static void add_proof(struct report *report, const struct self_test *test, enum self_test_path path, const char *what,
+		      const char *through)
+{
+	const bool *is_seen = test->is_seen[path];
+
+	if (test->calls.errors[path])
+		add(report, BAD, what, "the call through %s failed by itself: %s", through,
+		    strerror(-test->calls.errors[path]));
+	else if (is_seen[SELF_TEST_CLIENT] && is_seen[SELF_TEST_SERVER])
+		add(report, GOOD, what, "a call through %s was captured whole, as its client and as its server saw it",
+		    through);
+	else
+		add(report, BAD, what, "a call through %s was not captured whole (client: %s, server: %s): %s", through,
+		    is_seen[SELF_TEST_CLIENT] ? "yes" : "no", is_seen[SELF_TEST_SERVER] ? "yes" : "no",
+		    *test->warning ? test->warning : "please report it with what `gentap doctor --json` says");
+	report->is_impossible |= !is_seen[SELF_TEST_CLIENT] || !is_seen[SELF_TEST_SERVER];
+}
+
+/* Also finds what no single feature tells, such as programs that this kernel's
+ * verifier refuses. */
+static void prove(struct report *report)
+{
+	_cleanup_(freep) char *error = NULL;
+	struct self_test test;
+	int r;
+
+	begin_section(report, "selfTest", "Self-test, on a child of its own");
+	if (report->is_impossible) {
+		add(report, NOTE, "self-test", "skipped: not possible without what is missing above");
+		return;
+	}
+	r = self_test_run(&test, &error);
+	if (r < 0) {
+		add(report, BAD, "self-test", "%s", error ? error :
+		    r == -ETIMEDOUT ? "its child did not answer within two seconds" : strerror(-r));
+		report->is_impossible = true;
+		return;
+	}
+	add_proof(report, &test, SELF_TEST_SOCKETS, "sockets", "loopback TCP");
+	if (*test.calls.libssl)
+		add_proof(report, &test, SELF_TEST_TLS, "TLS", test.calls.libssl);
+	else
+		add(report, NOTE, "TLS", "no libssl here to try it with");
 }
 
 /* --- store and Langfuse ----------------------------------------------------- */
@@ -295,6 +344,7 @@ int doctor_run(const struct options *options)
 		return code;
 	features_probe(&features);
 	check_kernel(&report, &features);
+	prove(&report);
 	begin_section(&report, "sinks", "Where generations would go");
 	check_store(&report, &settings);
 	check_langfuse(&report, &settings);
