@@ -40,7 +40,7 @@
 #define LIMIT_CONTENT			(256 * KiB)	/* default of --max-content */
 #define LIMIT_CONTENT_MAX		(4 * MiB)	/* highest --max-content */
 #define LIMIT_METADATA			(16 * KiB)	/* a request's own metadata and response format */
-#define LIMIT_METADATA_KEYS		100		/* OTel allows a span 128 attributes in all */
+#define LIMIT_METADATA_KEYS		64		/* OTel allows a span 128 attributes in all */
 #define LIMIT_ERROR_TEXT		(2 * KiB)
 
 /* export */

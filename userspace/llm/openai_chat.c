@@ -53,8 +53,7 @@ static bool read_content(struct call *call, struct choice *choice, const cJSON *
 	bool has_any = false;
 
 	if (cJSON_IsString(content)) {
-		/* A stream's first "" only announces the role. */
-		choice->has_content |= !call->is_stream || *content->valuestring;
+		choice->has_content = true;
 		return add(call, &choice->content, content->valuestring);
 	}
 	if (!cJSON_IsArray(content))
@@ -73,7 +72,8 @@ static bool read_audio(struct call *call, struct choice *choice, const cJSON *au
 	const char *transcript = json_string(audio, "transcript");
 	bool has_any = (data && *data) || (transcript && *transcript);
 
-	if (!choice->has_content)
+	/* A stream's "" only announces the role. */
+	if (call->is_stream || !choice->has_content)
 		add(call, &choice->content, transcript);
 	return has_any;
 }

@@ -37,7 +37,7 @@ static const struct {
 	  DELTA("{\"reasoning\":\"h\",\"reasoning_content\":\"h\"}") DONE,
 	  "{\"role\":\"assistant\",\"reasoning\":\"h\"}", 1, 1, 1, "" },
 	{ "refusal is an answer", ROLE DELTA("{\"refusal\":\"I \"}") DELTA("{\"refusal\":\"won't\"}") DONE,
-	  "{\"role\":\"assistant\",\"refusal\":\"I won't\"}", 2, 3, 2, "" },
+	  "{\"role\":\"assistant\",\"content\":\"\",\"refusal\":\"I won't\"}", 2, 3, 2, "" },
 	{ "Mistral's content is parts",
 	  DELTA("{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"hm\"}]}]}")
 	  DELTA("{\"content\":[{\"type\":\"text\",\"text\":\"a\"}]}") DELTA("{\"content\":\"b\"}") DONE,
@@ -82,6 +82,15 @@ static const struct {
 	  "{\"role\":\"assistant\",\"tool_calls\":["
 	  "{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"1\"}},"
 	  "{\"id\":\"b\",\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"2\"}}]}", 1, 2, 2, "" },
+	{ "empty text beside a tool is there as it was sent",
+	  ROLE DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"1\"}}]}") DONE,
+	  "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\","
+	  "\"function\":{\"name\":\"f\",\"arguments\":\"1\"}}],\"content\":\"\"}", 2, 2, 1, "" },
+	{ "no text beside a tool is none",
+	  DELTA("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"index\":0,\"id\":\"a\","
+		"\"function\":{\"name\":\"f\",\"arguments\":\"1\"}}]}") DONE,
+	  "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\","
+	  "\"function\":{\"name\":\"f\",\"arguments\":\"1\"}}]}", 1, 1, 1, "" },
 	{ "a repeated name is one name, one in pieces is joined",
 	  DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"get_\"}}]}")
 	  DELTA("{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"time\"}}]}")
@@ -105,6 +114,9 @@ static const struct {
 	  DELTA("{\"role\":\"assistant\",\"audio\":{\"id\":\"au\",\"transcript\":\"He\"}}")
 	  DELTA("{\"audio\":{\"data\":\"UklGRg==\"}}") DELTA("{\"audio\":{\"transcript\":\"y\"}}") DONE,
 	  "\"Hey\"", 1, 3, 3, "" },
+	{ "audio after the role",
+	  ROLE DELTA("{\"audio\":{\"id\":\"au\",\"transcript\":\"He\"}}") DELTA("{\"audio\":{\"transcript\":\"y\"}}") DONE,
+	  "\"Hey\"", 2, 3, 2, "" },
 	{ "an answer without text is empty", ROLE FINISH("stop") DONE, "\"\"", 0, 0, 0, "stop" },
 	{ "a stream that said nothing has no output", "{\"choices\":[]}\n" DONE, NULL, 0, 0, 0, "" },
 	{ "what comes after [DONE] does not count", DELTA("{\"content\":\"a\"}") "[DONE]\n" DELTA("{\"content\":\"b\"}"),
