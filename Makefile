@@ -22,7 +22,8 @@ CFLAGS	:= -O1 -g -fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-fra
 endif
 # Only what needs the installed libraries asks pkg-config, so that `make deps` runs before they are there.
 pkg	= $(shell pkg-config $(1) $(2) 2>/dev/null)
-CPPFLAGS += -D_GNU_SOURCE -Iuserspace -I. -I$(BUILD)
+# -iquote, not -I: <limits.h> is the system's, "limits.h" is userspace/limits.h.
+CPPFLAGS += -D_GNU_SOURCE -iquote userspace -iquote . -iquote $(BUILD)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) $(CPPFLAGS) $(CFLAGS) $(call pkg,--cflags,$(PACKAGES)) -MMD -MP
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
 ifneq ($(SAN),)
@@ -129,9 +130,10 @@ check-lint: all
 check-live: all
 	@python3 tools/check.py $(BUILD) live
 
-check-vllm: deps all
-	tools/vllm/install.sh
-	python3 tools/vllm/check.py $(BUILD)/gentap
+check-vllm: deps
+	@$(MAKE) --no-print-directory all
+	@tools/vllm/install.sh
+	@python3 tools/vllm/check.py $(BUILD)/gentap
 
 .PHONY: demo
 demo: deps
@@ -146,7 +148,17 @@ bench: deps
 	@python3 tools/bench/bench.py $(BUILD)/gentap $(BUILD)/bench
 
 .PHONY: bench-programs
-bench-programs: $(BENCH)
+bench-programs: $(BENCH) $(BUILD)/bench/naive.bpf.o
+
+$(BENCH): $(BUILD)/bench/%: tools/bench/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARDEN) $(CFLAGS) -pie -MMD -MP -MF $@.d -MT $@ -o $@ $< $(call pkg,--libs,openssl libbpf)
+
+$(BUILD)/bench/%.bpf.o: tools/bench/%.bpf.c
+	@mkdir -p $(@D)
+	@echo "  BPF     $<"
+	@$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
 # --- setting up and installing -----------------------------------------------
 .PHONY: deps

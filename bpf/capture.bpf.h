@@ -55,6 +55,7 @@ extern const volatile __u32 wake_at_bytes; /* unread bytes that wake the reader 
 enum {
 	CONN_ANNOUNCED	= 1 << 30, /* user space knows it: OPEN or NAME was sent */
 	CONN_SHUT	= 1 << 29, /* this side's end was sent */
+	CONN_SEEN	= 1 << 28, /* it counts in gt_target.tls_conns */
 	CONN_LOSSES	= GT_FLAG_RING_FULL | GT_FLAG_UNREADABLE | GT_FLAG_CALL_LIMIT | GT_FLAG_SENDFILE,
 };
 
@@ -62,6 +63,13 @@ static __always_inline void lost(enum gt_loss loss)
 {
 	if (loss < GT_LOSS_COUNT)
 		__sync_fetch_and_add(&losses[loss], 1);
+}
+
+static __always_inline struct gt_target *current_target(void)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	return bpf_map_lookup_elem(&targets, &pid);
 }
 
 /* The ring's wake-up: none per record. The reader drains on a timer; a parked

@@ -103,13 +103,16 @@ struct gt_end_event {
 struct gt_process_event {
 	struct gt_event event;
 	__u32 peer_pid;		/* FORK: the child */
-	__u32 _pad;
+	__u32 tls_unseen;	/* EXIT: see gt_target */
 	char comm[GT_COMM_BYTES];
 };
 
 /* A traced process; key of the map is its tgid. */
 struct gt_target {
 	__u32 flags;		/* enum gt_target_flags */
+	__u32 tls_sockets;	/* its sockets that carried TLS records */
+	__u32 tls_conns;	/* its connections that TLS probes saw from a message on; those
+				 * short of tls_sockets went unseen: no hooks, or too late */
 	__u32 _pad;
 };
 

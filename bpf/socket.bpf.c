@@ -43,13 +43,6 @@ struct {
 	__type(value, struct socket_call);
 } socket_calls SEC(".maps");
 
-static __always_inline struct gt_target *current_target(void)
-{
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-
-	return bpf_map_lookup_elem(&targets, &pid);
-}
-
 static __always_inline struct gt_conn_key socket_key(__u32 fd)
 {
 	return (struct gt_conn_key){ .key = fd, .pid = bpf_get_current_pid_tgid() >> 32 };
@@ -198,6 +191,8 @@ static __always_inline struct gt_conn *find_conn(__u32 fd)
 /* Decides from the first bytes of a move; true when it is to be captured. */
 static __noinline bool recognise(struct gt_conn *conn, struct move *move, __u32 fd)
 {
+	struct gt_target *target;
+
 	switch (move_begins(move)) {
 	case BEGINS_MESSAGE:
 		conn->state = GT_CONN_HTTP;
@@ -208,8 +203,11 @@ static __noinline bool recognise(struct gt_conn *conn, struct move *move, __u32 
 		announce(conn, fd, move->time_ns, GT_FLAG_HTTP2);
 		return false;
 	case BEGINS_TLS:
-		/* The TLS side sees the inside. */
+		/* The TLS side sees the inside, if it is there. */
 		conn->state = GT_CONN_IGNORED;
+		target = current_target();
+		if (target)
+			__sync_fetch_and_add(&target->tls_sockets, 1);
 		return false;
 	default:
 		/* From the first byte on it was no HTTP, or we are in the middle of a body. */
@@ -388,8 +386,7 @@ static __always_inline void tell_loader(__u16 type)
 		return;
 	}
 	fill_event(&ev->event, bpf_ktime_get_ns(), 0, type, 0);
-	ev->peer_pid = 0;
-	ev->_pad = 0;
+	ev->peer_pid = ev->tls_unseen = 0;
 	bpf_get_current_comm(ev->comm, sizeof(ev->comm));
 	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
 }

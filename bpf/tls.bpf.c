@@ -77,20 +77,37 @@ static __noinline void announce(struct gt_conn *conn, __u64 ssl, __u64 time_ns, 
 	conn->flags |= CONN_ANNOUNCED;
 }
 
+/* The probes came in time for this connection: it began under them, or a message
+ * did. What only ends under them stays unseen. */
+static __noinline int seen(struct gt_conn *conn)
+{
+	struct gt_target *target = current_target();
+
+	if (target && !(conn->flags & CONN_SEEN))
+		__sync_fetch_and_add(&target->tls_conns, 1);
+	conn->flags |= CONN_SEEN;
+	return 0;
+}
+
 /* Decides from the first bytes of a move; true when it is to be captured. */
 static __noinline bool recognise(struct gt_conn *conn, struct move *move, __u64 ssl)
 {
 	switch (move_begins(move)) {
 	case BEGINS_MESSAGE:
 		conn->state = GT_CONN_HTTP;
+		seen(conn);
 		announce(conn, ssl, move->time_ns, 0);
 		return true;
 	case BEGINS_HTTP2:
 		conn->state = GT_CONN_IGNORED;
+		seen(conn);
 		announce(conn, ssl, move->time_ns, GT_FLAG_HTTP2);
 		return false;
 	default:
-		/* Perhaps joined in the middle of a body: look at the next move. */
+		/* Perhaps joined in the middle of a body: look at the next move. A client
+		 * that writes first speaks another protocol. */
+		if (move->direction == GT_WRITE)
+			seen(conn);
 		return false;
 	}
 }

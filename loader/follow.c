@@ -55,7 +55,7 @@ static void attach_library(struct loader *loader, struct target *target, const c
 		r = target_add_library(target, library);
 	if (r == 0)
 		note_sites(loader, target->pid, library);
-	else if (r != -ESRCH)
+	else if (r != -ESRCH && process_is_alive(target->pid))
 		loader_say(loader, LOADER_WARNING, target->pid, "%d: cannot attach to %s: %s", target->pid,
 		     library->name, strerror(-r));
 }
@@ -100,7 +100,8 @@ static void say_attached(struct loader *loader, struct target *target)
 	}
 	if (target->is_noted && !what.len)
 		return;
-	process_describe(target->pid, who, sizeof(who));
+	if (process_describe(target->pid, who, sizeof(who)) < 0)
+		return;
 	loader_say(loader, LOADER_ATTACHED, target->pid, "attached %d %s: %s%s", target->pid, who,
 		   buf_text(&what), target->is_noted ? "loaded later" : "sockets");
 	loader->attached += !target->is_noted;
@@ -132,7 +133,11 @@ static int enter_kernel_table(struct loader *loader, int pid)
 
 	if (loader->options.targets.has_children)
 		value.flags |= GT_TARGET_CHILDREN;
-	return bpf_map_update_elem(bpf_map__fd(loader->bpf->maps.targets), &key, &value, BPF_ANY);
+	/* A forked child is there already, and has counted. */
+	if (bpf_map_update_elem(bpf_map__fd(loader->bpf->maps.targets), &key, &value, BPF_NOEXIST) < 0 &&
+	    errno != EEXIST)
+		return -errno;
+	return 0;
 }
 
 static void forget_process(struct loader *loader, int pid)
@@ -148,11 +153,14 @@ static void forget_process(struct loader *loader, int pid)
  * itself. */
 static int admit(struct loader *loader, int pid, struct target **ret)
 {
+	int r;
+
 	*ret = NULL;
 	if (pid == getpid() || targets_find(&loader->targets, pid))
 		return 0;
-	if (enter_kernel_table(loader, pid) < 0)
-		return -errno;
+	r = enter_kernel_table(loader, pid);
+	if (r < 0)
+		return r;
 	*ret = targets_add(&loader->targets, pid);
 	return *ret ? 0 : -ENOMEM;
 }
@@ -255,31 +263,54 @@ int loader_attach(struct loader *loader, char **ret_error)
 
 /* --- before it maps anything ---------------------------------------------- */
 
-static void prepare_file(struct loader *loader, struct target *target, const char *path, bool is_exe)
+static void prepare(struct loader *loader, struct target *target, const char *path,
+		    const struct tls_library *library)
 {
-	const char *slash = strrchr(path, '/');
-	struct tls_library library;
-
-	if (tls_library_inspect(path, slash ? slash + 1 : path, is_exe, &library) == 0 &&
-	    !target_library(target, library.dev, library.inode))
-		attach_library(loader, target, path, &library);
+	if (!target_library(target, library->dev, library->inode))
+		attach_library(loader, target, path, library);
 }
 
-void follow_exec(struct loader *loader, struct target *target)
+static void find_prepared(struct loader *loader, const char *path)
+{
+	struct prepared *prepared = reallocarray(loader->prepared, loader->prepared_count + 1,
+						 sizeof(*prepared));
+	const char *slash = strrchr(path, '/');
+
+	if (!prepared)
+		return;
+	loader->prepared = prepared;
+	prepared += loader->prepared_count;
+	if (tls_library_inspect(path, slash + 1, /* with_symtab */ false, &prepared->library) < 0)
+		return;
+	prepared->path = strdup(path);
+	if (prepared->path)
+		loader->prepared_count++;
+}
+
+static void find_all_prepared(struct loader *loader)
 {
 	static const char *const patterns[] = {
 		"/lib/*-linux-gnu/libssl.so.*", "/lib64/libssl.so.*", "/usr/lib/libssl.so.*",
 		"/usr/local/lib/libssl.so.*",
 	};
 
+	loader->is_prepared = true;
 	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
 		glob_t found = {};
 
 		if (glob(patterns[i], 0, NULL, &found) == 0)
 			for (size_t j = 0; j < found.gl_pathc; j++)
-				prepare_file(loader, target, found.gl_pathv[j], /* is_exe */ false);
+				find_prepared(loader, found.gl_pathv[j]);
 		globfree(&found);
 	}
+}
+
+void follow_exec(struct loader *loader, struct target *target)
+{
+	if (!loader->is_prepared)
+		find_all_prepared(loader);
+	for (size_t i = 0; i < loader->prepared_count; i++)
+		prepare(loader, target, loader->prepared[i].path, &loader->prepared[i].library);
 }
 
 void follow_fork(struct loader *loader, int pid)
@@ -296,6 +327,7 @@ void follow_fork(struct loader *loader, int pid)
 int loader_attach_child(struct loader *loader, int pid, const char *file, char **ret_error)
 {
 	_cleanup_(freep) char *path = NULL;
+	struct tls_library library;
 	struct target *target;
 	int r = loader_hook(loader, ret_error);
 
@@ -304,8 +336,9 @@ int loader_attach_child(struct loader *loader, int pid, const char *file, char *
 	target = targets_add(&loader->targets, pid);
 	if (!target || enter_kernel_table(loader, pid) < 0)
 		return loader_failed(ret_error, -ENOMEM, "out of memory");
-	if (process_find_command(file, &path) == 0)
-		prepare_file(loader, target, path, true);
+	if (process_find_command(file, &path) == 0 &&
+	    tls_library_inspect(path, basename(path), /* with_symtab */ true, &library) == 0)
+		prepare(loader, target, path, &library);
 	follow_exec(loader, target);
 	return 0;
 }

@@ -104,7 +104,7 @@ static void configure(struct loader *loader)
 	bpf_map__set_max_entries(bpf->maps.sockets, LIMIT_KERNEL_CONNS);
 	attach_prepare(bpf, loader->kind);
 	/* The tracepoint has this name since kernel 6.3 (commit 2ad57931db64). */
-	loader->sees_io_uring = libbpf_find_vmlinux_btf_id("io_uring_submit_req", BPF_TRACE_RAW_TP) > 0;
+	loader->sees_io_uring = loader->features.kernel_version >= 0x060300;
 	bpf_program__set_autoload(bpf->progs.io_uring_submit, loader->sees_io_uring);
 }
 
@@ -255,10 +255,11 @@ static void forget_conns(int map, __u32 pid)
 	}
 }
 
-static void on_exit_of(struct loader *loader, int pid)
+static void on_exit_of(struct loader *loader, int pid, unsigned tls_unseen)
 {
 	struct target *target = targets_take(&loader->targets, pid);
 
+	loader->tls_unseen += tls_unseen;
 	forget_conns(bpf_map__fd(loader->bpf->maps.tls_conns), pid);
 	forget_conns(bpf_map__fd(loader->bpf->maps.sockets), pid);
 	if (!target)
@@ -298,7 +299,7 @@ static int on_control(void *ctx, void *record, size_t size)
 		on_exec_of(loader, event->event.pid);
 		break;
 	case GT_EVENT_EXIT:
-		on_exit_of(loader, event->event.pid);
+		on_exit_of(loader, event->event.pid, event->tls_unseen);
 		break;
 	case GT_EVENT_MAP:
 		if (target)
@@ -390,6 +391,21 @@ void loader_losses(const struct loader *loader, uint64_t ret[GT_LOSS_COUNT])
 		ret[i] = __atomic_load_n(&loader->bpf->bss->losses[i], __ATOMIC_RELAXED);
 }
 
+uint64_t loader_tls_unseen(const struct loader *loader)
+{
+	uint64_t unseen = loader->tls_unseen;
+
+	for (size_t i = 0; i < loader->targets.count; i++) {
+		__u32 pid = loader->targets.items[i]->pid;
+		struct gt_target target;
+
+		if (bpf_map_lookup_elem(bpf_map__fd(loader->bpf->maps.targets), &pid, &target) == 0 &&
+		    target.tls_sockets > target.tls_conns)
+			unseen += target.tls_sockets - target.tls_conns;
+	}
+	return unseen;
+}
+
 /* All links of all targets in one list, so that their waits overlap. */
 static void take_links(struct loader *loader, struct links *ret)
 {
@@ -406,6 +422,7 @@ uint64_t loader_detach_ns(struct loader *loader)
 	take_links(loader, &links);
 	gentap_bpf__detach(loader->bpf);
 	links_close(&links);
+	loader->tls_unseen = loader_tls_unseen(loader);
 	reaper_free(&loader->reaper);
 	targets_done(&loader->targets);
 	loader->is_hooked = false;
@@ -426,6 +443,9 @@ void loader_free(struct loader **loader)
 	ring_buffer__free(l->control);
 	gentap_bpf__destroy(l->bpf);
 	tls_cache_free(&l->cache);
+	for (size_t i = 0; i < l->prepared_count; i++)
+		free(l->prepared[i].path);
+	free(l->prepared);
 	closep(&l->scan_timer);
 	closep(&l->rescan_timer);
 	closep(&l->epoll_fd);

@@ -68,6 +68,9 @@ struct source *loader_source(struct loader *loader);
 
 /* GT_LOSS_COUNT counters of the kernel so far. */
 void loader_losses(const struct loader *loader, uint64_t ret[GT_LOSS_COUNT]);
+/* TLS connections of targets whose inside no probe saw: a library without hooks,
+ * or over before its probes were in. So far; final after loader_detach_ns. */
+uint64_t loader_tls_unseen(const struct loader *loader);
 
 /* Takes every probe out; the source still delivers what the ring holds. Returns
  * how long it took. */

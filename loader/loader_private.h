@@ -22,6 +22,13 @@ struct loader {
 	struct ring_buffer *control;
 	int epoll_fd, scan_timer, rescan_timer;
 	unsigned attached;
+	uint64_t tls_unseen;	/* of targets that ended */
+	struct prepared {	/* TLS libraries in the usual places */
+		char *path;	/* owned */
+		struct tls_library library;
+	} *prepared;		/* owned */
+	size_t prepared_count;
+	bool is_prepared;	/* they were looked for */
 	uint64_t next_scan_ns;
 	bool is_hooked;		/* process and socket programs are in */
 	bool sees_io_uring;	/* the kernel can tell which operations it is used for */

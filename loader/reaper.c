@@ -3,8 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 
 #include "base/base.h"
+
+/* Closing holds a lock that attaching waits for: what dies together, such as the
+ * commands of a shell, goes together, after its like had time to attach. */
+enum { PATIENCE_S = 1 };
 
 struct reaper {
 	pthread_t thread;
@@ -13,6 +18,29 @@ struct reaper {
 	struct targets dead;
 	bool is_ending;
 };
+
+/* In one go, so that the waits overlap. */
+static void close_all(struct targets *dead)
+{
+	struct links links = {};
+
+	for (size_t i = 0; i < dead->count; i++)
+		links_move(&links, &dead->items[i]->links);
+	links_close(&links);
+	targets_done(dead);
+}
+
+/* With the lock held: until the end comes, at most PATIENCE_S. */
+static void be_patient(struct reaper *reaper)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE_S;
+	while (!reaper->is_ending &&
+	       pthread_cond_timedwait(&reaper->changed, &reaper->lock, &until) != ETIMEDOUT)
+		;
+}
 
 static void *reap(void *arg)
 {
@@ -25,10 +53,11 @@ static void *reap(void *arg)
 			pthread_cond_wait(&reaper->changed, &reaper->lock);
 			continue;
 		}
+		be_patient(reaper);
 		dead = reaper->dead;
 		reaper->dead = (struct targets){};
 		pthread_mutex_unlock(&reaper->lock);
-		targets_done(&dead);
+		close_all(&dead);
 		pthread_mutex_lock(&reaper->lock);
 	}
 	pthread_mutex_unlock(&reaper->lock);

@@ -15,7 +15,8 @@ ORDER = ["base", "wire", "source", "conn", "llm", "trace", "export", "pipeline",
 FILE_LINES = 700
 FUNCTION_LINES = 90
 LICENCES = {"bpf": "GPL-2.0 OR BSD-2-Clause"}
-SHARED = {"loader/tls_op.h": "GPL-2.0 OR BSD-2-Clause"}  # compiled into BPF too
+BPF_LICENCE = LICENCES["bpf"]
+SHARED = {"loader/tls_op.h": BPF_LICENCE, "tools/bench/naive.bpf.c": BPF_LICENCE}  # run in the kernel, too
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 

@@ -332,6 +332,9 @@ class Test:
         equal(client.line(), "READY", "first line of %s" % program)
         return client
 
+    def client_path(self, name):
+        return os.path.join(HERE, "clients", name)
+
     def service(self, base, loop="asyncio"):
         """The FastAPI service under uvicorn."""
         service = Service(self, "fastapi", [self.python(),

@@ -21,10 +21,11 @@ import traceback
 import harness
 import tests_clients
 import tests_faults
+import tests_kernel
 import tests_langfuse
 import tests_server
 
-MODULES = (tests_clients, tests_server, tests_faults, tests_langfuse)
+MODULES = (tests_clients, tests_server, tests_faults, tests_kernel, tests_langfuse)
 LIMIT_S = 120
 
 

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -134,23 +135,33 @@ CURL_PLAN = [call("curl speaks"), call("curl streams", stream=True),
              call("curl embeds", path="embeddings"), call("curl is refused", "gt-429")]
 
 
-def curl_children(test, is_tls):
+def curl_children(test, is_tls, pause):
+    """The shell, gentap once it has ended, and what it saw of the shell's children."""
     tool("curl")
     llm = test.llm()
-    shell = test.client("curl.sh", llm.url(is_tls), CURL_PLAN)
-    gentap = test.attach(shell)
+    shell = test.client("curl.sh", llm.url(is_tls), CURL_PLAN, PAUSE=str(pause))
+    gentap = test.attach(shell, options=())
     equal(shell.calls(), len(CURL_PLAN), "calls of curl")
     generations = gentap.stop()
     shell.end()
-    compare(generations, llm.truth(), is_tls=is_tls)
+    return llm, gentap, generations
 
 
 def test_curl_children_of_an_attached_shell_over_tls(test):
-    curl_children(test, is_tls=True)
+    llm, _, generations = curl_children(test, is_tls=True, pause=0.15)
+    compare(generations, llm.truth(), is_tls=True)
 
 
 def test_curl_children_of_an_attached_shell_plain(test):
-    curl_children(test, is_tls=False)
+    llm, _, generations = curl_children(test, is_tls=False, pause=0)
+    compare(generations, llm.truth(), is_tls=False)
+
+
+def test_a_tls_child_too_fast_for_probes_is_counted(test):
+    """What a curl does in the 20 ms that the kernel takes for a probe is missed, and said."""
+    _, gentap, generations = curl_children(test, is_tls=True, pause=0)
+    said = re.findall(r"(?:tls_unseen|joined_late|orphan_response) (\d+)", gentap.errors())
+    equal(len(generations) + sum(map(int, said)), len(CURL_PLAN), "calls seen or said to be unseen")
 
 
 def test_run_starts_curl_and_sees_its_call(test):

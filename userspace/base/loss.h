@@ -18,6 +18,7 @@
 	X(RESYNC,		"resync_bytes",		false, "bytes skipped until a message start")	\
 	X(ORPHAN,		"orphan_response",	false, "responses whose request was not seen")	\
 	X(JOINED_LATE,		"joined_late",		false, "calls in flight when gentap attached")	\
+	X(TLS_UNSEEN,		"tls_unseen",		false, "TLS connections whose inside no probe saw")	\
 	X(CUT_BY_CLIENT,	"cut_by_client",	false, "the client went away first")		\
 	X(CUT_BY_SERVER,	"cut_by_server",	false, "the server ended before the protocol did") \
 	X(DETACHED,		"detached",		false, "still running when gentap detached")	\

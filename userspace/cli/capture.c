@@ -464,6 +464,7 @@ static void add_up(struct capture *capture, const struct exporter_totals *export
 	summary->sent = exporter->sent;
 	summary->unsent = exporter->unsent;
 	loader_losses(capture->loader, summary->kernel);
+	summary->losses[LOSS_TLS_UNSEEN] += loader_tls_unseen(capture->loader);
 }
 
 /* Probes out, everything decoded, everything written. */
