@@ -436,7 +436,7 @@ Test(pipeline, a_server_answers_as_vllm_does)
 	expect(tap.lines[0], "role", "\"server\"");
 	expect(tap.lines[0], "timing", "{\"ttftMs\":200,\"chunks\":1}");
 	expect(tap.lines[0], "usageDetails/output", "24");
-	expect(tap.lines[0], "metadata/gentap.role", "\"server\"");
+	expect(tap.lines[0], "role", "\"server\"");
 }
 
 Test(pipeline, content_metadata_lets_no_text_out)
