@@ -24,7 +24,7 @@ static int split(const char *line, char *argv[WORDS + 1])
 
 static int parse(const char *line, struct options *ret, struct buf *error)
 {
-	char *argv[WORDS + 1];
+	static char *argv[WORDS + 1];	/* the options point into it */
 	int argc = split(line, argv);
 	const struct command *command = command_find(argv[0]);
 
