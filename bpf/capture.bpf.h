@@ -301,4 +301,47 @@ static __always_inline void leader_comm(char (*ret)[GT_COMM_BYTES])
 	BPF_CORE_READ_STR_INTO(ret, leader, comm);
 }
 
+/* --- a connection's first and last word ----------------------------------- */
+
+/* The OPEN event, filled but for addresses; the caller submits it. NULL when the
+ * ring is full: the data that follow make the connection known all the same. */
+static __always_inline struct gt_open_event *begin_open(struct gt_conn *conn, __u64 key, __u64 time_ns,
+							__u32 flags)
+{
+	struct gt_open_event *ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+
+	conn->flags |= CONN_ANNOUNCED;
+	if (!ev) {
+		lost(GT_LOSS_RING_FULL);
+		conn->flags |= GT_FLAG_RING_FULL;
+		return NULL;
+	}
+	__builtin_memset(ev, 0, sizeof(*ev));
+	fill_event(&ev->event, time_ns, conn->id, GT_EVENT_OPEN,
+		   flags | (conn->flags & (GT_FLAG_BORN | GT_FLAG_ACCEPTED)));
+	ev->key = key;
+	leader_comm(&ev->comm);
+	return ev;
+}
+
+/* EOF or CLOSE, for those who know the connection. */
+static __always_inline void send_end(struct gt_conn *conn, __u16 type, __u32 direction, __u32 flags)
+{
+	struct gt_end_event *ev;
+
+	if (!(conn->flags & CONN_ANNOUNCED))
+		return;
+	ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+	if (!ev) {
+		lost(GT_LOSS_RING_FULL);
+		return;
+	}
+	fill_event(&ev->event, bpf_ktime_get_ns(), conn->id, type, flags | (conn->flags & CONN_LOSSES));
+	ev->offset[GT_READ] = conn->offset[GT_READ];
+	ev->offset[GT_WRITE] = conn->offset[GT_WRITE];
+	ev->direction = direction;
+	ev->_pad = 0;
+	bpf_ringbuf_submit(ev, wake_flags(0));
+}
+
 #endif

@@ -90,46 +90,18 @@ static __always_inline void read_addresses(struct gt_open_event *ev, struct sock
 	}
 }
 
-static __noinline void announce(struct gt_conn *conn, __u32 fd, __u64 time_ns, __u32 flags)
+static __noinline int announce(struct gt_conn *conn, __u32 fd, __u64 time_ns, __u32 flags)
 {
-	struct gt_open_event *ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+	struct gt_open_event *ev = begin_open(conn, fd, time_ns, flags);
 	struct sock *sk;
 
-	if (!ev) {
-		lost(GT_LOSS_RING_FULL);
-		conn->flags |= GT_FLAG_RING_FULL;
-		return;
-	}
-	__builtin_memset(ev, 0, sizeof(*ev));
-	fill_event(&ev->event, time_ns, conn->id, GT_EVENT_OPEN,
-		   flags | (conn->flags & (GT_FLAG_BORN | GT_FLAG_ACCEPTED)));
-	ev->key = fd;
+	if (!ev)
+		return 0;
 	sk = stream_of(fd);
 	if (sk)
 		read_addresses(ev, sk);
-	leader_comm(&ev->comm);
 	bpf_ringbuf_submit(ev, wake_flags(0));
-	conn->flags |= CONN_ANNOUNCED;
-}
-
-static __always_inline void send_end(struct gt_conn *conn, __u16 type, __u32 direction, __u32 flags)
-{
-	struct gt_end_event *ev;
-
-	if (!(conn->flags & CONN_ANNOUNCED))
-		return;
-	ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
-	if (!ev) {
-		lost(GT_LOSS_RING_FULL);
-		return;
-	}
-	fill_event(&ev->event, bpf_ktime_get_ns(), conn->id, type,
-		   flags | (conn->flags & CONN_LOSSES));
-	ev->offset[GT_READ] = conn->offset[GT_READ];
-	ev->offset[GT_WRITE] = conn->offset[GT_WRITE];
-	ev->direction = direction;
-	ev->_pad = 0;
-	bpf_ringbuf_submit(ev, wake_flags(0));
+	return 0;
 }
 
 /* --- life and death of a descriptor --------------------------------------- */

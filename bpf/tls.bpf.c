@@ -60,21 +60,13 @@ static __noinline struct gt_conn *make_conn(__u64 ssl)
 	return bpf_map_lookup_elem(&tls_conns, &key);
 }
 
-static __noinline void announce(struct gt_conn *conn, __u64 ssl, __u64 time_ns, __u32 flags)
+static __noinline int announce(struct gt_conn *conn, __u64 ssl, __u64 time_ns, __u32 flags)
 {
-	struct gt_open_event *ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+	struct gt_open_event *ev = begin_open(conn, ssl, time_ns, flags | GT_FLAG_TLS);
 
-	if (!ev) {
-		lost(GT_LOSS_RING_FULL);
-		conn->flags |= GT_FLAG_RING_FULL;
-		return;
-	}
-	__builtin_memset(ev, 0, sizeof(*ev));
-	fill_event(&ev->event, time_ns, conn->id, GT_EVENT_OPEN, flags | GT_FLAG_TLS);
-	ev->key = ssl;
-	leader_comm(&ev->comm);
-	bpf_ringbuf_submit(ev, wake_flags(0));
-	conn->flags |= CONN_ANNOUNCED;
+	if (ev)
+		bpf_ringbuf_submit(ev, wake_flags(0));
+	return 0;
 }
 
 /* The probes came in time for this connection: it began under them, or a message
@@ -136,26 +128,6 @@ static __always_inline void tls_moved(const struct tls_call *call, struct move *
 	if (conn->state == GT_CONN_UNKNOWN && !recognise(conn, move, call->ssl))
 		return;
 	move_bytes(conn, move);
-}
-
-static __always_inline void send_end(struct gt_conn *conn, __u16 type, __u32 direction)
-{
-	struct gt_end_event *ev;
-
-	if (!(conn->flags & CONN_ANNOUNCED))
-		return;
-	ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
-	if (!ev) {
-		lost(GT_LOSS_RING_FULL);
-		return;
-	}
-	fill_event(&ev->event, bpf_ktime_get_ns(), conn->id, type,
-		   GT_FLAG_TLS | (conn->flags & CONN_LOSSES));
-	ev->offset[GT_READ] = conn->offset[GT_READ];
-	ev->offset[GT_WRITE] = conn->offset[GT_WRITE];
-	ev->direction = direction;
-	ev->_pad = 0;
-	bpf_ringbuf_submit(ev, wake_flags(0));
 }
 
 static __always_inline int enter(struct pt_regs *ctx)
@@ -220,7 +192,7 @@ static __always_inline int leave(struct pt_regs *ctx)
 		struct gt_conn *conn = find_conn(call->ssl);
 
 		if (conn)
-			send_end(conn, GT_EVENT_EOF, GT_READ);
+			send_end(conn, GT_EVENT_EOF, GT_READ, GT_FLAG_TLS);
 	}
 	return 0;
 }
@@ -274,7 +246,7 @@ static __always_inline void freed(__u64 ssl)
 
 	if (!conn)
 		return;
-	send_end(conn, GT_EVENT_CLOSE, GT_WRITE);
+	send_end(conn, GT_EVENT_CLOSE, GT_WRITE, GT_FLAG_TLS);
 	bpf_map_delete_elem(&tls_conns, &key);
 }
 
@@ -293,7 +265,7 @@ int tls_once(struct pt_regs *ctx)
 		conn = find_conn(ssl);
 		if (conn && !(conn->flags & CONN_SHUT)) {
 			conn->flags |= CONN_SHUT;
-			send_end(conn, GT_EVENT_EOF, GT_WRITE);
+			send_end(conn, GT_EVENT_EOF, GT_WRITE, GT_FLAG_TLS);
 		}
 		break;
 	case TLS_CTRL:

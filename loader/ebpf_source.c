@@ -11,9 +11,9 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "base/base.h"
+#include "base/clock.h"
 
 enum { DRAIN_MS = 5, IDLE_NS = 200 * 1000 * 1000 };
 
@@ -26,14 +26,6 @@ struct ebpf_source {
 	event_fn on_event;
 	void *ctx;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* Whether @size bytes hold the event that they say they are. */
 static bool is_sound(const struct gt_event *event, size_t size)
@@ -59,7 +51,7 @@ static int on_record(void *ctx, void *record, size_t size)
 static int wait_for_events(struct ebpf_source *ebpf, int timeout_ms)
 {
 	struct epoll_event event;
-	bool parks = now_ns() - ebpf->last_event_ns > IDLE_NS;
+	bool parks = clock_ns(CLOCK_MONOTONIC) - ebpf->last_event_ns > IDLE_NS;
 	int count = 0;
 
 	if (parks) {
@@ -91,7 +83,7 @@ static int ebpf_poll(struct source *source, event_fn on_event, void *ctx, int ti
 	}
 	count += MAX(ring_buffer__consume(ebpf->ring), 0);
 	if (count)
-		ebpf->last_event_ns = now_ns();
+		ebpf->last_event_ns = clock_ns(CLOCK_MONOTONIC);
 	return count;
 }
 
@@ -133,7 +125,7 @@ int ebpf_source_new(struct source **ret, const struct ebpf_source_options *optio
 		return -ENOMEM;
 	ebpf->source.ops = &ebpf_ops;
 	ebpf->options = *options;
-	ebpf->last_event_ns = now_ns();
+	ebpf->last_event_ns = clock_ns(CLOCK_MONOTONIC);
 	ebpf->ring = ring_buffer__new(options->ring_fd, on_record, ebpf, NULL);
 	if (!ebpf->ring) {
 		r = -errno;

@@ -17,10 +17,9 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
-#include <time.h>
 
 #include "bpf/gentap.skel.h"
-#include "base/text.h"
+#include "base/clock.h"
 #include "limits.h"
 #include "loader/ebpf_source.h"
 #include "loader/process.h"
@@ -30,14 +29,6 @@ enum {
 	SCAN_GAP_MS = 5,	/* least time between two looks at mappings */
 	CONTROL_NICE = -10,
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 void loader_say(struct loader *loader, enum loader_note kind, int pid, const char *fmt, ...)
 {
@@ -86,7 +77,7 @@ static int check_features(const struct features *features, char **ret_error)
  * opens a million connections a second. Fits a double for JSON. */
 static uint64_t conn_id_base(void)
 {
-	return now_ns() / 1000;
+	return clock_ns(CLOCK_MONOTONIC) / 1000;
 }
 
 static void configure(struct loader *loader)
@@ -324,7 +315,7 @@ static void arm_scan(struct loader *loader, uint64_t at_ns)
 
 static void scan_dirty(struct loader *loader)
 {
-	uint64_t start_ns = now_ns(), end_ns;
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), end_ns;
 
 	if (!loader->has_dirty)
 		return;
@@ -336,7 +327,7 @@ static void scan_dirty(struct loader *loader)
 	for (size_t i = 0; i < loader->targets.count; i++)
 		if (loader->targets.items[i]->is_dirty)
 			follow_mappings(loader, loader->targets.items[i]);
-	end_ns = now_ns();
+	end_ns = clock_ns(CLOCK_MONOTONIC);
 	loader->next_scan_ns = end_ns + MAX(SCAN_GAP_MS * 1000000ull, 4 * (end_ns - start_ns));
 }
 
@@ -416,7 +407,7 @@ static void take_links(struct loader *loader, struct links *ret)
 
 uint64_t loader_detach_ns(struct loader *loader)
 {
-	uint64_t start_ns = now_ns();
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
 	struct links links = {};
 
 	take_links(loader, &links);
@@ -426,7 +417,7 @@ uint64_t loader_detach_ns(struct loader *loader)
 	reaper_free(&loader->reaper);
 	targets_done(&loader->targets);
 	loader->is_hooked = false;
-	return now_ns() - start_ns;
+	return clock_ns(CLOCK_MONOTONIC) - start_ns;
 }
 
 void loader_free(struct loader **loader)

@@ -179,6 +179,17 @@ static void end_stream(struct call *call, const struct exchange *exchange)
 		call->marks |= LOSS_BIT(LOSS_CUT_BY_SERVER);
 }
 
+/* When it ended. A TLS stream that was left is freed when the garbage collector
+ * comes by: there the last byte is the better witness. */
+static uint64_t end_of(const struct exchange *exchange, uint64_t time_ns)
+{
+	bool is_left = exchange->is_sse && exchange->conn->is_tls && exchange->end == END_CUT_BY_CLIENT;
+
+	if (exchange->response.last_ns && (exchange->end == END_COMPLETE || is_left))
+		return exchange->response.last_ns;
+	return time_ns;
+}
+
 static void on_end(void *ctx, struct exchange *exchange, uint64_t time_ns)
 {
 	const struct message *response = &exchange->response;
@@ -188,8 +199,7 @@ static void on_end(void *ctx, struct exchange *exchange, uint64_t time_ns)
 		return;
 	call->is_stream |= exchange->is_sse;
 	call->marks |= mark_of(exchange);
-	call->times.end_ns = exchange->end == END_COMPLETE && response->last_ns
-			     ? response->last_ns : time_ns;
+	call->times.end_ns = end_of(exchange, time_ns);
 	if (exchange->is_sse)
 		end_stream(call, exchange);
 	else if (response->has_head)

@@ -20,12 +20,15 @@ import traceback
 
 import harness
 import tests_clients
+import tests_doctor
+import tests_equality
 import tests_faults
 import tests_kernel
 import tests_langfuse
 import tests_server
 
-MODULES = (tests_clients, tests_server, tests_faults, tests_kernel, tests_langfuse)
+MODULES = (tests_clients, tests_server, tests_faults, tests_kernel, tests_langfuse,
+           tests_equality, tests_doctor)
 LIMIT_S = 120
 
 

@@ -78,6 +78,10 @@ make_certificate
 [ "$what" = all ] || exit 0
 
 own=$(minor_of "$system")
+case $own in
+3.[0-9]|3.10) ;;	# the drop-in needs 3.11
+*) make_venv "$system" equality "$here/requirements-equality.txt" ;;
+esac
 echo "$own $dir/main/bin/python3" > "$dir/interpreters.tmp"
 # The newest and the oldest differ most.
 other_minors "$own" | sed -n '1p;$p' | uniq | while read -r minor python; do

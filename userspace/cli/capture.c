@@ -21,8 +21,8 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "cli/notify.h"
 #include "cli/sample.h"
 #include "cli/say.h"
@@ -57,14 +57,6 @@ struct capture {
 	int source_error;
 	struct summary summary;
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* --- the pipeline thread --------------------------------------------------- */
 
