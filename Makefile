@@ -5,9 +5,13 @@ VERSION	:= 0.1.0
 PREFIX	?= /usr/local
 DESTDIR	?=
 BUILD	?= build
-CC	?= gcc
+# Make predefines cc.
+ifeq ($(origin CC),default)
+CC	:= gcc
+endif
 CLANG	?= clang
-BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
+# Ubuntu's /usr/sbin/bpftool refuses to run on a kernel that is not its own.
+BPFTOOL	?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 COMMIT	:= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
 PACKAGES := libbpf libcurl libcjson sqlite3 zlib libelf libcrypto capstone yaml-0.1
@@ -71,7 +75,7 @@ $(BUILD)/userspace/export/%.o: CPPFLAGS += -DGENTAP_VERSION='"$(VERSION)"'
 
 # --- BPF ---------------------------------------------------------------------
 BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wno-unused-parameter -I. \
-	-idirafter /usr/include/$(shell $(CC) -dumpmachine)
+	-idirafter /usr/include/$(shell $(CC) -dumpmachine 2>/dev/null)
 # state.bpf.c defines the shared maps: libbpf 1.1's linker wants it before its users.
 BPF_SOURCES := bpf/state.bpf.c $(filter-out bpf/state.bpf.c,$(wildcard bpf/*.bpf.c))
 BPF_OBJECTS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(BPF_SOURCES))
@@ -191,4 +195,5 @@ help:
 	@echo "make install       to PREFIX (/usr/local), under DESTDIR; make uninstall takes it away"
 	@echo "make clean"
 
--include $(shell find $(BUILD) -name '*.d' -not -path '*/sanitized/*' 2>/dev/null)
+# Not those of a sanitized build below this one.
+-include $(shell find $(BUILD) -path $(BUILD)/sanitized -prune -o -name '*.d' -print 2>/dev/null)

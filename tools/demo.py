@@ -41,6 +41,7 @@ REQUESTS = [
 class Demo:
     def __init__(self, build, folder):
         self.build, self.folder = build, pathlib.Path(folder)
+        self.seen = self.folder / "seen.jsonl"
         self.children = []
 
     def start(self, argv, **popen):
@@ -69,14 +70,15 @@ class Demo:
     def start_service(self, model_port):
         environment = dict(os.environ, SSL_CERT_FILE=str(self.build / "live" / "ca.pem"))
         service, words = self.start_ready(
-            [sys.executable, "tools/demo_service.py", "https://localhost:%d/v1" % model_port],
+            [sys.executable, "tools/demo_service.py", "https://127.0.0.1:%d/v1" % model_port],
             env=environment)
         return service, int(words[1])
 
     def attach(self, service):
         """gentap on the running service; returns when it says that it is attached."""
         gentap = self.start([self.build / "gentap", "attach", "--pid", service.pid, "--to",
-                             "terminal", "--no-store"], stderr=subprocess.PIPE, text=True)
+                             "terminal", "--to", "jsonl:%s" % self.seen, "--no-store"],
+                            stderr=subprocess.PIPE, text=True)
         attached = threading.Event()
 
         def pass_on():
@@ -126,6 +128,10 @@ def show(demo):
     code = gentap.wait(LIMIT_S)
     if code:
         sys.exit("demo: gentap ended with %d" % code)
+    seen = len(demo.seen.read_text(encoding="utf-8").splitlines())
+    if seen != len(REQUESTS):
+        sys.exit("demo: %d generations of %d requests; `%s doctor` may say why"
+                 % (seen, len(REQUESTS), demo.build / "gentap"))
     binary = os.path.relpath(demo.build / "gentap")
     print("""
 The same on a process of yours, until Ctrl-C; then with Langfuse:
