@@ -70,7 +70,14 @@ $(BUILD)/%.o: %.c
 	@echo "  CC      $<"
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/userspace/cli/%.o: CPPFLAGS += -DGENTAP_VERSION='"$(VERSION)"' -DGENTAP_COMMIT='"$(COMMIT)"'
+$(BUILD)/userspace/cli/%.o: CPPFLAGS += -DGENTAP_VERSION='"$(VERSION)"'
+$(BUILD)/userspace/cli/version.o: CPPFLAGS += -DGENTAP_COMMIT='"$(COMMIT)"'
+# Touched only when the commit is another one.
+$(BUILD)/userspace/cli/version.o: $(BUILD)/commit
+.PHONY: force
+$(BUILD)/commit: force
+	@mkdir -p $(@D)
+	@echo "$(COMMIT)" | cmp -s - $@ || echo "$(COMMIT)" > $@
 $(BUILD)/userspace/export/%.o: CPPFLAGS += -DGENTAP_VERSION='"$(VERSION)"'
 
 # --- BPF ---------------------------------------------------------------------
