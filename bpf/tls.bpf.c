@@ -20,7 +20,7 @@
 
 struct tls_call {
 	__u64 ssl, buf, done;
-	__u64 time_ns;
+	__u64 time_ns;		/* of a write's start */
 };
 
 /* TLS inside TLS (a client behind an HTTPS proxy) calls from within a call. */
@@ -130,11 +130,17 @@ static __always_inline void tls_moved(const struct tls_call *call, struct move *
 	move_bytes(conn, move);
 }
 
+static __always_inline bool is_write(__u64 op)
+{
+	return op == TLS_WRITE || op == TLS_WRITE_EX || op == TLS_WRITE_EX2;
+}
+
 static __always_inline int enter(struct pt_regs *ctx)
 {
 	struct tls_calls *calls = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0,
 						       BPF_LOCAL_STORAGE_GET_F_CREATE);
 	__u64 fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
+	__u64 op = bpf_get_attach_cookie(ctx);
 	struct tls_call *call;
 
 	/* Both read at once: the verifier refuses a register chosen later. */
@@ -152,8 +158,9 @@ static __always_inline int enter(struct pt_regs *ctx)
 	calls->depth++;
 	call->ssl = PT_REGS_PARM1(ctx);
 	call->buf = PT_REGS_PARM2(ctx);
-	call->done = bpf_get_attach_cookie(ctx) == TLS_WRITE_EX2 ? fifth : fourth;
-	call->time_ns = bpf_ktime_get_ns();
+	call->done = op == TLS_WRITE_EX2 ? fifth : fourth;
+	if (is_write(op))
+		call->time_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -174,7 +181,6 @@ static __always_inline int leave(struct pt_regs *ctx)
 {
 	struct tls_calls *calls = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0, 0);
 	__u64 op = bpf_get_attach_cookie(ctx);
-	bool is_write = op == TLS_WRITE || op == TLS_WRITE_EX || op == TLS_WRITE_EX2;
 	int result = PT_REGS_RC(ctx);
 	struct tls_call *call;
 	__u64 len;
@@ -186,8 +192,8 @@ static __always_inline int leave(struct pt_regs *ctx)
 	call = &calls->call[calls->depth & (CALLS_NESTED - 1)];
 	len = moved_bytes(op, result, call->done);
 	if (len) {
-		tls_moved(call, &calls->move, len, is_write ? GT_WRITE : GT_READ,
-			  is_write ? call->time_ns : bpf_ktime_get_ns());
+		tls_moved(call, &calls->move, len, is_write(op) ? GT_WRITE : GT_READ,
+			  is_write(op) ? call->time_ns : bpf_ktime_get_ns());
 	} else if (op == TLS_READ_INNER && result == 0) {
 		struct gt_conn *conn = find_conn(call->ssl);
 

@@ -526,7 +526,7 @@ static void add_names(cJSON *line, const struct generation_options *options,
 	add_text(line, "environment", options->environment);
 	add_text(line, "release", options->release);
 	add_text(line, "version", options->version);
-	cJSON_AddStringToObject(line, "provider", provider_name(host_of(exchange), call));
+	add_text(line, "provider", provider_name(host_of(exchange), call));
 	cJSON_AddStringToObject(line, "dialect", call->dialect->name);
 	cJSON_AddStringToObject(line, "operation", operation_name(call->operation));
 	cJSON_AddStringToObject(line, "role", exchange->role == ROLE_SERVER ? "server" : "client");

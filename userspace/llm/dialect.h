@@ -46,8 +46,8 @@ void call_read_response(struct call *call, unsigned status, struct slice body, b
  * that is false here is somebody else's endpoint. */
 bool call_is_recognised(const struct call *call);
 
-/* "openai", "azure.ai.openai", "vllm", …: by host, then by body; never NULL,
- * "unknown" last. Kept apart from the dialect. */
+/* "openai", "azure.ai.openai", "vllm", ...: by host, then by body; NULL when neither
+ * tells. Kept apart from the dialect. */
 const char *provider_name(struct slice host, const struct call *call);
 
 #endif

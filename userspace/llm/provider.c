@@ -97,5 +97,5 @@ const char *provider_name(struct slice host, const struct call *call)
 	provider = by_fingerprint(buf_text(&call->system_fingerprint));
 	if (provider)
 		return provider;
-	return call->provider_hint ? call->provider_hint : "unknown";
+	return call->provider_hint;
 }

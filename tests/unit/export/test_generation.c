@@ -114,7 +114,7 @@ Test(generation, a_plain_call_is_the_contracts_line)
 		{ "level", "\"DEFAULT\"" }, { "statusMessage", NULL }, { "finishReason", "\"stop\"" },
 		{ "metadata", "{\"k\":\"v\",\"response_format\":{\"type\":\"json_object\"},\"gentap.responseId\":\"chatcmpl-1\"}" },
 		{ "environment", NULL }, { "release", NULL }, { "version", NULL },
-		{ "provider", "\"unknown\"" }, { "dialect", "\"openai.chat\"" }, { "operation", "\"chat\"" }, { "role", "\"client\"" },
+		{ "provider", NULL }, { "dialect", "\"openai.chat\"" }, { "operation", "\"chat\"" }, { "role", "\"client\"" },
 		{ "http", "{\"version\":\"1.1\",\"method\":\"POST\",\"path\":\"/v1/chat/completions\",\"host\":\"api.example\","
 			  "\"status\":200,\"requestId\":\"req_1\",\"requestBytes\":812,\"responseBytes\":20311}" },
 		{ "process", "{\"pid\":4242,\"tid\":4250,\"comm\":\"uvicorn\"}" },
