@@ -12,6 +12,7 @@
 
 /* kernel */
 #define LIMIT_RING			(4 * MiB)	/* power of two */
+#define LIMIT_BACKLOG			(64 * MiB)	/* taken from the ring and not yet decoded */
 #define LIMIT_CONTROL_RING		(256 * KiB)	/* power of two */
 #define LIMIT_TARGETS			16384		/* processes */
 #define LIMIT_KERNEL_CONNS		65536		/* of each kind, TLS and socket */
