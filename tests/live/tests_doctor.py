@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 
-from harness import GENTAP, Busy, check, equal, tool
+from harness import GENTAP, Busy, Program, check, equal, tool
 
 
 def doctor(test, *arguments, wrap=(), binary=GENTAP):
@@ -70,3 +70,20 @@ def test_doctor_says_when_what_looks_possible_is_not(test):
     equal([row["verdict"] for row in said["kernel"]].count("no"), 0, "features that are missing")
     equal((code, verdict, said["isPossible"]), (4, "no", False), "code, verdict and isPossible")
     check(os.strerror(24) in text, "it does not say why", text)
+
+
+NAMES_ITSELF = r"""
+import ctypes, sys
+ctypes.CDLL(None).prctl(15, b'a\xff\x1b[31m"b', 0, 0, 0)
+print("READY", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_doctor_speaks_json_of_a_process_with_a_hostile_name(test):
+    program = Program(test, "hostile", [test.python(), "-c", NAMES_ITSELF])
+    equal(program.line(), "READY", "first word of the program")
+    code, said = doctor(test, "--pid", str(program.pid))
+    program.tell("end")
+    equal(code, 0, "exit code of doctor")
+    check("a\ufffd" in json.dumps(said, ensure_ascii=False), "the name is not there", said)

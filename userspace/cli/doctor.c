@@ -38,6 +38,7 @@ static void begin_section(struct report *report, const char *name, const char *t
 static _printf_(4, 5) void add(struct report *report, enum verdict verdict, const char *what, const char *fmt, ...)
 {
 	static const char *const colours[] = { [GOOD] = "\033[32m", [NOTE] = "\033[33m", [BAD] = "\033[31m" };
+	_cleanup_(buf_done) struct buf clean = BUF_INIT(4096);
 	char text[1024];
 	cJSON *row;
 	va_list args;
@@ -46,10 +47,12 @@ static _printf_(4, 5) void add(struct report *report, enum verdict verdict, cons
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	if (report->is_json) {
+		/* A process may call itself anything. */
+		text_add_utf8(&clean, slice_of(text));
 		row = cJSON_CreateObject();
 		cJSON_AddStringToObject(row, "verdict", verdict_names[verdict]);
 		cJSON_AddStringToObject(row, "what", what);
-		cJSON_AddStringToObject(row, "text", text);
+		cJSON_AddStringToObject(row, "text", buf_text(&clean));
 		json_append(report->section, row);
 		return;
 	}
