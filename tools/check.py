@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the test suite, part by part, and closes with one line for all of it.
 
-usage: check.py BUILD [lint|unit|sanitized|live]...   (all of them by default)
+usage: check.py BUILD [lint|unit|sanitized|live|live-sanitized]...   (all of them by default)
 
 A part is a command whose output is shown as it comes; its result is read from
 the closing line of its kind. A part that ends without one has failed.
@@ -20,6 +20,8 @@ PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 SKIP = re.compile(r"^\[SKIP\]", re.M)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 UNIT_SECONDS, LIVE_SECONDS = 300, 1500
+UBSAN = {"UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+STRESSING = "mid stream|mid request|in flight|mega|bad answers|retries|every kind|requests|uvicorn server|langfuse"
 
 
 class Totals:
@@ -84,24 +86,36 @@ def check_unit(build, totals, env=None):
         run_criterion(test, totals, env)
 
 
-def check_sanitized(build, totals):
-    """The same tests, built with AddressSanitizer and UBSan."""
+def make_sanitized(build, totals, goal):
+    """The folder of the build with AddressSanitizer and UBSan; None if it failed."""
     sanitized = build / "sanitized"
     output, code = run(["make", "--no-print-directory", f"-j{os.cpu_count()}", f"BUILD={sanitized}",
-                        "SAN=address,undefined", "unit-tests"], 900)
-    if code != 0:
-        totals.add(0, 1)
-        print(f"FAIL  sanitized build\n{output[-4000:]}")
-        return
-    # A leak that ASan finds fails a Criterion run only if it aborts.
-    check_unit(sanitized, totals, {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1",
-                                   "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"})
+                        "SAN=address,undefined", goal], 900)
+    if code == 0:
+        return sanitized
+    totals.add(0, 1)
+    print(f"FAIL  sanitized build\n{output[-4000:]}")
+    return None
 
 
-def check_live(build, totals):
+def check_sanitized(build, totals):
+    """The same unit tests; a leak that ASan finds fails a Criterion run only if it aborts."""
+    sanitized = make_sanitized(build, totals, "unit-tests")
+    if sanitized:
+        check_unit(sanitized, totals, {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1", **UBSAN})
+
+
+def check_live_sanitized(build, totals):
+    """The live tests that stress the collector, with a gentap that dies of a leak or a bad access."""
+    sanitized = make_sanitized(build, totals, "all")
+    if sanitized:
+        check_live(sanitized, totals, STRESSING, {"ASAN_OPTIONS": "detect_leaks=1", **UBSAN})
+
+
+def check_live(build, totals, pattern="", env=None):
     """Real programs under real probes; prints as it goes."""
-    process = subprocess.Popen([sys.executable, "tests/live/run.py"], cwd=ROOT, text=True, errors="replace",
-                               env={**os.environ, "GENTAP": str(build / "gentap")},
+    process = subprocess.Popen([sys.executable, "tests/live/run.py", "-k", pattern], cwd=ROOT, text=True,
+                               errors="replace", env={**os.environ, "GENTAP": str(build / "gentap"), **(env or {})},
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     deadline, output = time.monotonic() + LIVE_SECONDS, []
     for line in process.stdout:
@@ -122,7 +136,8 @@ def check_live(build, totals):
     totals.add(int(passed), int(failed), int(skipped or 0))
 
 
-PARTS = {"lint": check_lint, "unit": check_unit, "sanitized": check_sanitized, "live": check_live}
+PARTS = {"lint": check_lint, "unit": check_unit, "sanitized": check_sanitized, "live": check_live,
+         "live-sanitized": check_live_sanitized}
 
 
 def main():

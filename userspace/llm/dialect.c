@@ -93,6 +93,9 @@ void call_read_request(struct call *call, struct slice body, bool is_truncated)
 
 	if (!body.len)
 		return;
+	/* Read again when an answer overtook the rest of it. */
+	json_freep(&call->request);
+	buf_reset(&call->request_text);
 	json = json_parse(body, flags, &call->marks);
 	if (!cJSON_IsObject(json)) {
 		add_raw(call, &call->request_text, body);

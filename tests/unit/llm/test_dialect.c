@@ -93,6 +93,17 @@ Test(dialect, a_cut_request_keeps_what_came)
 	cr_expect(call_is_recognised(call));
 }
 
+/* An answer may overtake its request's end: then the request is read twice. */
+Test(dialect, a_request_read_again_replaces_what_was_read)
+{
+	_cleanup_(call_free) struct call *call = call_new(&openai_chat, LIMIT_CONTENT);
+
+	call_read_request(call, SLICE("{\"messages\":[{\"role\":\"user\",\"content\":\"Hel"), /* is_truncated */ true);
+	call_read_request(call, SLICE("{\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}"),
+			  /* is_truncated */ false);
+	expect_json(openai_chat.input(call), "[{\"role\":\"user\",\"content\":\"Hello\"}]", "again", "input");
+}
+
 Test(dialect, raw_text_is_cleaned)
 {
 	_cleanup_(call_free) struct call *call = call_new(&openai_chat, LIMIT_CONTENT);
