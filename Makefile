@@ -195,7 +195,7 @@ help:
 	@echo "make               build $(BUILD)/gentap"
 	@echo "make deps          install what the build and the tests need (Debian, Ubuntu, Fedora)"
 	@echo "make demo          see it work: a FastAPI service, a model server, gentap attached to the running service"
-	@echo "make check         every test: lint, unit, sanitized unit, live (needs root for the live ones)"
+	@echo "make check         every test: lint, unit and live, plain and sanitized (needs root for the live ones)"
 	@echo "make check-unit | check-sanitized | check-lint | check-live"
 	@echo "make check-vllm    against a real vLLM server (downloads about 1 GB, needs 3 GB of disk)"
 	@echo "make bench         what gentap costs, as paired differences in one run"
