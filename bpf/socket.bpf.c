@@ -5,8 +5,8 @@
  * At sys_exit the argument registers still hold what the call was given, so a
  * read needs no state and one that was already blocked when gentap attached is
  * seen whole. A write leaves its start time in task storage: a reply must not
- * seem to leave after its reader has it. Everything here first asks whether the
- * process is a target; nobody else pays more.
+ * seem to leave after its reader has it. The number of the call is asked first,
+ * then whether the process is a target; nobody else pays more.
  *
  * A connection is (process, file descriptor, birth): accept and connect make
  * it, close and dup2 onto it end it. A descriptor first seen in a read or write

@@ -49,10 +49,10 @@ int process_readlink(int pid, const char *name, char *ret, size_t size)
 
 int process_stat(int pid, struct process_stat *ret)
 {
-	/* Fields 3, 4, 20 and 22 of proc_pid_stat(5). */
+	/* Fields 3, 4 and 20 of proc_pid_stat(5). */
 	static const char format[] = " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u"
-				     " %*d %*d %*d %*d %lu %*d %lu";
-	unsigned long threads, start_time;
+				     " %*d %*d %*d %*d %lu";
+	unsigned long threads;
 	char text[1024], state;
 	const char *end;
 	int ppid, r;
@@ -62,9 +62,9 @@ int process_stat(int pid, struct process_stat *ret)
 		return r;
 	/* The comm before it may hold anything, a ")" too. */
 	end = strrchr(text, ')');
-	if (!end || sscanf(end + 1, format, &state, &ppid, &threads, &start_time) != 4)
+	if (!end || sscanf(end + 1, format, &state, &ppid, &threads) != 3)
 		return -ESRCH;
-	*ret = (struct process_stat){ ppid, state, threads, start_time };
+	*ret = (struct process_stat){ ppid, state, threads };
 	return 0;
 }
 
@@ -81,17 +81,6 @@ int process_comm(int pid, char ret[GT_COMM_BYTES])
 		r = GT_COMM_BYTES - 1;
 	memcpy(ret, text, r);
 	ret[r] = '\0';
-	return 0;
-}
-
-int process_start_time(int pid, uint64_t *ret)
-{
-	struct process_stat stat;
-	int r = process_stat(pid, &stat);
-
-	if (r < 0)
-		return r;
-	*ret = stat.start_time;
 	return 0;
 }
 

@@ -25,8 +25,6 @@
 /* --- one process; 0 or -errno (-ESRCH: gone) ------------------------------- */
 
 int process_comm(int pid, char ret[GT_COMM_BYTES]);
-/* In clock ticks since boot; with the pid it names a process for good. */
-int process_start_time(int pid, uint64_t *ret);
 /* Zombies are not. */
 bool process_is_alive(int pid);
 unsigned process_threads(int pid);

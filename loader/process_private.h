@@ -9,7 +9,7 @@
 struct process_stat {
 	int ppid;
 	char state;
-	uint64_t threads, start_time;
+	uint64_t threads;
 };
 
 /* Reads the beginning of /proc/PID/@name, NUL-terminated. Its length, or -errno. */
