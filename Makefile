@@ -14,7 +14,7 @@ CLANG	?= clang
 BPFTOOL	?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 COMMIT	:= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
-PACKAGES := libbpf libcurl libcjson sqlite3 zlib libelf libcrypto capstone yaml-0.1
+PACKAGES := libbpf libcurl libcjson sqlite3 zlib libbrotlidec libzstd libnghttp2 libelf libcrypto capstone yaml-0.1
 
 CFLAGS	?= -O2 -g
 WARN	:= -Wall -Wextra -Werror

@@ -100,7 +100,7 @@ static void finish(struct pipeline *pipeline, struct exchange *exchange)
 static bool on_begin(void *ctx, struct exchange *exchange)
 {
 	struct pipeline *pipeline = ctx;
-	const struct http1_head *head = &exchange->request.head;
+	const struct http_head *head = &exchange->request.head;
 	const struct dialect *dialect = dialect_find(head->method, head->target);
 	struct call *call;
 
@@ -124,9 +124,26 @@ static void on_request(void *ctx, struct exchange *exchange)
 		read_request(exchange->user, exchange);
 }
 
-static void on_sse(void *ctx, struct exchange *exchange, uint64_t time_ns,
-		   const struct sse_event *event)
+static bool is_stream(const struct exchange *exchange)
 {
+	return exchange->response.framing != FRAMING_BODY;
+}
+
+static enum framing on_framing(void *ctx, struct exchange *exchange, const struct message *message)
+{
+	struct slice content_type;
+
+	(void)ctx;
+	if (message == &exchange->request ||
+	    !http_field(&message->head, "content-type", &content_type))
+		return FRAMING_BODY;
+	return framing_of(content_type);
+}
+
+static void on_event(void *ctx, struct exchange *exchange, const struct message *message,
+		     uint64_t time_ns, const struct stream_event *event)
+{
+	(void)message;
 	struct call *call = exchange->user;
 
 	if (!call)
@@ -183,7 +200,7 @@ static void end_stream(struct call *call, const struct exchange *exchange)
  * comes by: there the last byte is the better witness. */
 static uint64_t end_of(const struct exchange *exchange, uint64_t time_ns)
 {
-	bool is_left = exchange->is_sse && exchange->conn->is_tls && exchange->end == END_CUT_BY_CLIENT;
+	bool is_left = is_stream(exchange) && exchange->conn->is_tls && exchange->end == END_CUT_BY_CLIENT;
 
 	if (exchange->response.last_ns && (exchange->end == END_COMPLETE || is_left))
 		return exchange->response.last_ns;
@@ -197,10 +214,10 @@ static void on_end(void *ctx, struct exchange *exchange, uint64_t time_ns)
 
 	if (!call)
 		return;
-	call->is_stream |= exchange->is_sse;
+	call->is_stream |= is_stream(exchange);
 	call->marks |= mark_of(exchange);
 	call->times.end_ns = end_of(exchange, time_ns);
-	if (exchange->is_sse)
+	if (is_stream(exchange))
 		end_stream(call, exchange);
 	else if (response->has_head)
 		read_response(call, exchange);
@@ -210,7 +227,8 @@ static void on_end(void *ctx, struct exchange *exchange, uint64_t time_ns)
 static const struct exchange_ops ops = {
 	.begin = on_begin,
 	.request = on_request,
-	.sse = on_sse,
+	.framing = on_framing,
+	.event = on_event,
 	.end = on_end,
 };
 

@@ -33,7 +33,13 @@
 	X(BAD_ENCODING,		"bad_encoding",		true,  "compressed bodies that do not decode")	\
 	X(BAD_JSON,		"bad_json",		true,  "JSON that does not parse, or nests too deep") \
 	X(BAD_TEXT,		"text_repaired",	false, "NUL or invalid UTF-8 replaced by U+FFFD") \
-	X(SSE_LIMIT,		"sse_limit",		true,  "server-sent events over the limit")	\
+	X(BAD_STREAM,		"malformed_stream",	true,  "bodies that are not the events that their type announces") \
+	X(EVENT_LIMIT,		"event_limit",		true,  "events and messages over the limit")	\
+	X(FRAME_LIMIT,		"frame_limit",		true,  "HTTP/2 and WebSocket frames over the limit") \
+	X(STREAMS_LIMIT,	"streams_limit",	true,  "HTTP/2 streams beyond those followed")	\
+	X(LANES_LIMIT,		"lanes_limit",		true,  "calls on one WebSocket beyond those followed") \
+	X(RATIO_LIMIT,		"ratio_limit",		true,  "compressed bodies that decode to far too much") \
+	X(HEAD_UNKNOWN,		"head_unknown",		false, "HTTP/2 heads with fields from before gentap attached") \
 	X(CONNS_LIMIT,		"conns_limit",		true,  "connections forgotten to stay in the limit") \
 	X(PIPELINE_LIMIT,	"pipeline_limit",	true,  "requests beyond those that may wait")	\
 	X(TIMES_LIMIT,		"chunk_times_limit",	false, "chunks beyond those timed one by one")	\

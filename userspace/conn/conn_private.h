@@ -83,14 +83,14 @@ static inline void count_loss(struct connection *c, enum loss loss, uint64_t n)
 /* Counts the loss and marks the exchange, which may be NULL. */
 void exchange_mark(struct connection *c, struct exchange *exchange, enum loss loss);
 /* Returns NULL when out of memory. Linked as the connection's last. */
-struct exchange *exchange_begin(struct connection *c, const struct http1_head *head,
+struct exchange *exchange_begin(struct connection *c, const struct http_head *head,
 				uint64_t first_ns, uint64_t now_ns);
 void exchange_response(struct connection *c, struct exchange *exchange,
-		       const struct http1_head *head, uint64_t first_ns, uint64_t now_ns);
+		       const struct http_head *head, uint64_t first_ns, uint64_t now_ns);
 void exchange_body(struct connection *c, struct exchange *exchange, struct message *message,
 		   struct slice bytes, uint64_t now_ns);
 /* @n bytes of the message's body are missing. */
-void exchange_body_gap(struct exchange *exchange, struct message *message, uint64_t n);
+void exchange_body_gap(struct message *message, uint64_t n);
 /* The message is whole. */
 void exchange_whole(struct connection *c, struct exchange *exchange, struct message *message,
 		    uint64_t now_ns);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One exchange's life. Its owner hears, in this order: begin, request, sse*, end.
+ * One exchange's life. Its owner hears, in this order: begin, request, event*, end,
+ * and of each message's framing before its first byte.
  * Everything of a body that is not kept is counted, and the first time that
  * something is not kept marks the exchange; body.is_full then ends the keeping.
  */
@@ -22,7 +23,7 @@ static struct slice moved(struct slice s, struct slice from, const char *to)
 	return s.ptr ? (struct slice){ to + (s.ptr - from.ptr), s.len } : s;
 }
 
-static int copy_head(struct message *message, const struct http1_head *head)
+static int copy_head(struct message *message, const struct http_head *head)
 {
 	int r = buf_add_slice(&message->head_text, head->text);
 	const char *to = message->head_text.ptr;
@@ -37,7 +38,7 @@ static int copy_head(struct message *message, const struct http1_head *head)
 	return 0;
 }
 
-static int read_head(struct message *message, const struct http1_head *head, uint64_t first_ns,
+static int read_head(struct message *message, const struct http_head *head, uint64_t first_ns,
 		     uint64_t now_ns)
 {
 	struct slice coding = {};
@@ -48,22 +49,9 @@ static int read_head(struct message *message, const struct http1_head *head, uin
 	message->has_head = true;
 	message->first_ns = first_ns;
 	message->head_ns = message->last_ns = now_ns;
-	http1_field(&message->head, "content-encoding", &coding);
+	http_field(&message->head, "content-encoding", &coding);
 	message->coding = coding_of(coding);
 	return 0;
-}
-
-static bool is_event_stream(const struct http1_head *head)
-{
-	struct slice value;
-	const char *end;
-
-	if (!http1_field(head, "content-type", &value))
-		return false;
-	end = memchr(value.ptr, ';', value.len);
-	if (end)
-		value.len = (size_t)(end - value.ptr);
-	return slice_eq_nocase(slice_trim(value), SLICE("text/event-stream"));
 }
 
 /* --- bodies ----------------------------------------------------------------- */
@@ -104,36 +92,53 @@ static void give_request(struct connection *c, struct exchange *exchange)
 	c->table->options.ops->request(c->table->options.ctx, exchange);
 }
 
-static void give_event(struct connection *c, struct exchange *exchange,
-		       const struct sse_event *event, uint64_t now_ns)
+static void give_event(struct connection *c, struct exchange *exchange, struct message *message,
+		       const struct stream_event *event, uint64_t now_ns)
 {
-	give_request(c, exchange);
-	c->table->options.ops->sse(c->table->options.ctx, exchange, now_ns, event);
+	const struct conn_table_options *options = &c->table->options;
+
+	if (message == &exchange->response)
+		give_request(c, exchange);
+	options->ops->event(options->ctx, exchange, message, now_ns, event);
 }
 
-static void read_events(struct connection *c, struct exchange *exchange, struct slice bytes,
-			uint64_t now_ns)
+static void mark_losses(struct connection *c, struct exchange *exchange, struct stream_reader *stream)
 {
-	uint64_t dropped = exchange->sse.dropped;
-	struct sse_event event;
+	struct stream_losses losses = stream_take_losses(stream);
 
-	while (sse_next(&exchange->sse, &bytes, &event) == PARSE_ITEM)
-		give_event(c, exchange, &event, now_ns);
-	for (; dropped < exchange->sse.dropped; dropped++)
-		exchange_mark(c, exchange, LOSS_SSE_LIMIT);
-	if (exchange->sse.is_failed)
+	for (; losses.dropped; losses.dropped--)
+		exchange_mark(c, exchange, LOSS_EVENT_LIMIT);
+	if (losses.is_failed)
 		exchange_mark(c, exchange, LOSS_NO_MEMORY);
-	exchange->sse.is_failed = false;
+}
+
+static void read_events(struct connection *c, struct exchange *exchange, struct message *message,
+			struct slice bytes, uint64_t now_ns)
+{
+	struct stream_event event;
+	enum parse parse;
+
+	if (!message->stream)
+		message->stream = stream_new(message->framing);
+	if (!message->stream) {
+		stop_keeping(c, exchange, message, LOSS_NO_MEMORY);
+		return;
+	}
+	while ((parse = stream_next(message->stream, &bytes, &event)) == PARSE_ITEM)
+		give_event(c, exchange, message, &event, now_ns);
+	mark_losses(c, exchange, message->stream);
+	if (parse == PARSE_BAD)
+		stop_keeping(c, exchange, message, LOSS_BAD_STREAM);
 }
 
 /* Bytes free of transfer and content coding. */
 static void take_content(struct connection *c, struct exchange *exchange, struct message *message,
 			 struct slice bytes, uint64_t now_ns)
 {
-	if (exchange->is_sse && message == &exchange->response)
-		read_events(c, exchange, bytes, now_ns);
-	else
+	if (message->framing == FRAMING_BODY)
 		keep(c, exchange, message, bytes);
+	else
+		read_events(c, exchange, message, bytes, now_ns);
 }
 
 static void decode(struct connection *c, struct exchange *exchange, struct message *message,
@@ -177,15 +182,13 @@ void exchange_body(struct connection *c, struct exchange *exchange, struct messa
 	}
 }
 
-void exchange_body_gap(struct exchange *exchange, struct message *message, uint64_t n)
+void exchange_body_gap(struct message *message, uint64_t n)
 {
 	message->body_wire_bytes += n;
 	message->lost_bytes += n;
 	/* Text around a hole would read as something that nobody sent. Events are
 	 * apart from each other: only the one in the hole is lost. */
-	if (exchange->is_sse && message == &exchange->response && message->coding == CODING_IDENTITY)
-		sse_gap(&exchange->sse);
-	else
+	if (!message->stream || message->coding != CODING_IDENTITY || !stream_gap(message->stream, n))
 		message->body.is_full = true;
 }
 
@@ -200,8 +203,8 @@ static void free_exchange(struct connection *c, struct exchange *exchange)
 		buf_done(&messages[i]->head_text);
 		buf_done(&messages[i]->body);
 		inflater_free(&messages[i]->inflater);
+		stream_free(&messages[i]->stream);
 	}
-	sse_done(&exchange->sse);
 	free(exchange);
 }
 
@@ -230,7 +233,15 @@ static void unlink_exchange(struct connection *c, struct exchange *exchange)
 			c->flows[i].current = NULL;
 }
 
-struct exchange *exchange_begin(struct connection *c, const struct http1_head *head,
+static void ask_framing(struct connection *c, struct exchange *exchange, struct message *message)
+{
+	const struct conn_table_options *options = &c->table->options;
+
+	if (exchange->is_wanted)
+		message->framing = options->ops->framing(options->ctx, exchange, message);
+}
+
+struct exchange *exchange_begin(struct connection *c, const struct http_head *head,
 				uint64_t first_ns, uint64_t now_ns)
 {
 	const struct conn_table_options *options = &c->table->options;
@@ -242,7 +253,6 @@ struct exchange *exchange_begin(struct connection *c, const struct http1_head *h
 	exchange->role = c->role;
 	exchange->request.head_text = exchange->response.head_text = BUF_INIT(LIMIT_HTTP_HEAD);
 	exchange->request.body = exchange->response.body = BUF_INIT(LIMIT_BODY);
-	sse_init(&exchange->sse);
 	if (read_head(&exchange->request, head, first_ns, now_ns) < 0) {
 		free_exchange(c, exchange);
 		return NULL;
@@ -250,33 +260,41 @@ struct exchange *exchange_begin(struct connection *c, const struct http1_head *h
 	exchange->number = ++c->conn.exchanges;
 	link_last(c, exchange);
 	exchange->is_wanted = options->ops->begin(options->ctx, exchange);
+	ask_framing(c, exchange, &exchange->request);
 	return exchange;
 }
 
 void exchange_response(struct connection *c, struct exchange *exchange,
-		       const struct http1_head *head, uint64_t first_ns, uint64_t now_ns)
+		       const struct http_head *head, uint64_t first_ns, uint64_t now_ns)
 {
 	if (read_head(&exchange->response, head, first_ns, now_ns) < 0) {
 		exchange_mark(c, exchange, LOSS_NO_MEMORY);
 		exchange->response.body.is_full = true;
 		return;
 	}
-	exchange->is_sse = is_event_stream(&exchange->response.head);
+	ask_framing(c, exchange, &exchange->response);
+}
+
+static void read_last_event(struct connection *c, struct exchange *exchange, struct message *message,
+			    uint64_t now_ns)
+{
+	struct stream_event event;
+
+	if (message->stream && !message->body.is_full &&
+	    stream_eof(message->stream, &event) == PARSE_ITEM)
+		give_event(c, exchange, message, &event, now_ns);
 }
 
 void exchange_whole(struct connection *c, struct exchange *exchange, struct message *message,
 		    uint64_t now_ns)
 {
-	struct sse_event event;
-
 	message->is_whole = true;
 	message->last_ns = now_ns;
 	inflater_free(&message->inflater);
+	if (exchange->is_wanted)
+		read_last_event(c, exchange, message, now_ns);
 	if (message == &exchange->request)
 		give_request(c, exchange);
-	else if (exchange->is_wanted && !message->body.is_full &&
-		 sse_eof(&exchange->sse, &event) == PARSE_ITEM)
-		give_event(c, exchange, &event, now_ns);
 }
 
 void exchange_end(struct connection *c, struct exchange *exchange, enum exchange_end end,

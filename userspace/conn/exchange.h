@@ -10,7 +10,7 @@
 #include "base/loss.h"
 #include "wire/http1.h"
 #include "wire/inflate.h"
-#include "wire/sse.h"
+#include "wire/stream.h"
 
 struct conn;
 
@@ -32,12 +32,14 @@ enum exchange_end {
 /* Request or response. */
 struct message {
 	struct buf head_text;		/* owned; head's slices point into it */
-	struct http1_head head;
+	struct http_head head;
 	bool has_head;
 	bool is_whole;			/* its end was seen, by its own framing */
-	struct buf body;		/* content-decoded; kept only if the exchange is wanted,
-					 * and not for a response that is_sse; is_full when
-					 * something of it is not here, whatever the reason */
+	enum framing framing;		/* what exchange_ops.framing said; only if wanted */
+	struct stream_reader *stream;	/* owned; NULL for FRAMING_BODY, or until its first byte */
+	struct buf body;		/* content-decoded; kept only if the exchange is wanted and
+					 * the framing is FRAMING_BODY; is_full when something of
+					 * the body, kept or not, is missing, whatever the reason */
 	uint64_t body_wire_bytes;	/* body as framed on the wire, before content decoding */
 	uint64_t lost_bytes;		/* of those, not captured */
 	uint64_t first_ns;		/* first byte; 0 while none */
@@ -58,8 +60,6 @@ struct exchange {
 	bool is_wanted;			/* what exchange_ops.begin said */
 	bool is_request_told;		/* exchange_ops.request was called */
 	bool is_request_given;		/* exchange_ops.request was called */
-	bool is_sse;			/* response is text/event-stream */
-	struct sse_reader sse;
 	enum exchange_end end;		/* valid in exchange_ops.end */
 	loss_set marks;			/* what befell it; enum loss bits */
 	uint32_t kernel_flags;		/* enum gt_event_flags: why the kernel lost bytes of it */
@@ -71,12 +71,14 @@ struct exchange {
 struct exchange_ops {
 	/* The request's head is in. True: keep the bodies. */
 	bool (*begin)(void *ctx, struct exchange *exchange);
+	/* The head of @message is in: what frames its body? Only if wanted. */
+	enum framing (*framing)(void *ctx, struct exchange *exchange, const struct message *message);
 	/* The request is whole (bodies in place). Only if wanted. */
 	void (*request)(void *ctx, struct exchange *exchange);
-	/* One server-sent event of the response; @time_ns is of the bytes that
-	 * completed it. Only if wanted. */
-	void (*sse)(void *ctx, struct exchange *exchange, uint64_t time_ns,
-		    const struct sse_event *event);
+	/* One event of @message; @time_ns is of the bytes that completed it. Only if
+	 * wanted and its framing has events. */
+	void (*event)(void *ctx, struct exchange *exchange, const struct message *message,
+		      uint64_t time_ns, const struct stream_event *event);
 	/* It is over, as exchange->end says; freed after this. For every exchange
 	 * that began, wanted or not, exactly once. */
 	void (*end)(void *ctx, struct exchange *exchange, uint64_t time_ns);

@@ -289,8 +289,8 @@ static void take_gap(struct connection *c, enum gt_direction direction, uint64_t
 		return;
 	}
 	if (flow->current)
-		exchange_body_gap(flow->current, flow->reader.side == HTTP1_REQUEST
-				  ? &flow->current->request : &flow->current->response, n);
+		exchange_body_gap(flow->reader.side == HTTP1_REQUEST ? &flow->current->request
+								     : &flow->current->response, n);
 	/* It may have been the rest of the message. */
 	read_messages(c, direction, &nothing, now_ns);
 }

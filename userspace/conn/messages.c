@@ -82,7 +82,7 @@ static void give_up(struct connection *c, enum loss loss, uint64_t now_ns)
 	ignore_connection(c, now_ns);
 }
 
-static void take_request(struct connection *c, struct flow *flow, const struct http1_head *head,
+static void take_request(struct connection *c, struct flow *flow, const struct http_head *head,
 			 uint64_t first_ns, uint64_t now_ns)
 {
 	if (c->open >= LIMIT_PIPELINED) {
@@ -135,7 +135,7 @@ static void enter_tunnel(struct connection *c, struct flow *flow, unsigned statu
 	ignore_connection(c, now_ns);
 }
 
-static void take_response(struct connection *c, struct flow *flow, const struct http1_head *head,
+static void take_response(struct connection *c, struct flow *flow, const struct http_head *head,
 			  uint64_t first_ns, uint64_t now_ns)
 {
 	struct exchange *exchange = awaiting_response(c);
@@ -163,7 +163,7 @@ static void take_response(struct connection *c, struct flow *flow, const struct 
 
 /* --- items of either -------------------------------------------------------- */
 
-static void take_head(struct connection *c, struct flow *flow, const struct http1_head *head,
+static void take_head(struct connection *c, struct flow *flow, const struct http_head *head,
 		      uint64_t now_ns)
 {
 	uint64_t first_ns = flow->first_ns ? flow->first_ns : now_ns;

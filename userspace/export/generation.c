@@ -393,12 +393,12 @@ static const char *const request_id_names[] = {
 	"x-generation-id", "x-litellm-call-id", "cf-ray",
 };
 
-static void add_request_id(cJSON *http, const struct http1_head *head)
+static void add_request_id(cJSON *http, const struct http_head *head)
 {
 	struct slice value;
 
 	for (size_t i = 0; i < ARRAY_SIZE(request_id_names); i++)
-		if (http1_field(head, request_id_names[i], &value) && value.len) {
+		if (http_field(head, request_id_names[i], &value) && value.len) {
 			add_slice(http, "requestId", value);
 			return;
 		}
@@ -408,9 +408,16 @@ static struct slice host_of(const struct exchange *exchange)
 {
 	struct slice host;
 
-	if (http1_field(&exchange->request.head, "host", &host) && host.len)
+	if (http_field(&exchange->request.head, "host", &host) && host.len)
 		return host;
 	return slice_of(exchange->conn->server_name);
+}
+
+static const char *version_text(const struct http_head *head)
+{
+	if (head->major == 2)
+		return "2";
+	return head->minor ? "1.1" : "1.0";
 }
 
 /* Bytes are of the bodies, as framed on the wire. */
@@ -419,7 +426,7 @@ static void add_http(cJSON *line, const struct exchange *exchange)
 	const struct message *request = &exchange->request, *response = &exchange->response;
 	cJSON *http = cJSON_AddObjectToObject(line, "http");
 
-	cJSON_AddStringToObject(http, "version", request->head.minor ? "1.1" : "1.0");
+	cJSON_AddStringToObject(http, "version", version_text(&request->head));
 	add_slice(http, "method", request->head.method);
 	add_slice(http, "path", path_of(request->head.target));
 	add_slice(http, "host", host_of(exchange));

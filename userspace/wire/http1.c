@@ -93,7 +93,7 @@ static void skip_empty_lines(struct slice *in)
 }
 
 /* Where the head leaves the reader (RFC 9112 section 6.3). */
-static bool enter_body(struct http1_reader *reader, const struct http1_head *head)
+static bool enter_body(struct http1_reader *reader, const struct http_head *head)
 {
 	struct http1_framing framing;
 	bool is_response = reader->side == HTTP1_RESPONSE;

@@ -9,19 +9,10 @@
 #ifndef GENTAP_WIRE_HTTP1_H
 #define GENTAP_WIRE_HTTP1_H
 
-#include "base/slice.h"
+#include "wire/http_head.h"
 #include "wire/parse.h"
 
 enum http1_side { HTTP1_REQUEST, HTTP1_RESPONSE };
-
-/* A parsed head. Slices borrow from the input of the call that returned it. */
-struct http1_head {
-	struct slice text;		/* the whole head, its empty line included */
-	struct slice method, target;	/* request */
-	unsigned status;		/* response: 100..599 */
-	unsigned minor;			/* HTTP/1.minor */
-	struct slice fields;		/* field lines; walk with http1_field_next */
-};
 
 enum http1_item_type {
 	HTTP1_HEAD,	/* head is set; an interim (1xx) response too, with no END of its own */
@@ -31,7 +22,7 @@ enum http1_item_type {
 
 struct http1_item {
 	enum http1_item_type type;
-	struct http1_head head;
+	struct http_head head;
 	struct slice body;
 };
 
@@ -81,12 +72,5 @@ bool http1_looks_like(enum http1_side side, struct slice in);
 
 /* Whether these bytes, too few for http1_looks_like, may become what it wants. */
 bool http1_may_become(enum http1_side side, struct slice in);
-
-/* Walks the field lines of a head: *fields starts as head.fields. Value is
- * trimmed; obsolete line folding stays inside it. False at the end. */
-bool http1_field_next(struct slice *fields, struct slice *ret_name, struct slice *ret_value);
-
-/* First field of that name (case ignored); false when there is none. */
-bool http1_field(const struct http1_head *head, const char *name, struct slice *ret_value);
 
 #endif

@@ -64,8 +64,19 @@ static inline void on_request(void *ctx, struct exchange *e)
 	buf_add_text(&replay->trace, e->request.is_whole ? "\n" : " so far\n");
 }
 
-static inline void on_sse(void *ctx, struct exchange *e, uint64_t time_ns, const struct sse_event *event)
+static inline enum framing on_framing(void *ctx, struct exchange *e, const struct message *message)
 {
+	struct slice content_type;
+
+	(void)ctx;
+	return message == &e->response && http_field(&message->head, "content-type", &content_type)
+		       ? framing_of(content_type) : FRAMING_BODY;
+}
+
+static inline void on_event(void *ctx, struct exchange *e, const struct message *message,
+			    uint64_t time_ns, const struct stream_event *event)
+{
+	(void)message;
 	struct replay *replay = ctx;
 
 	cr_expect_eq(time_ns, replay->now_ns);
@@ -109,7 +120,7 @@ static inline void on_ignored(void *ctx, const struct conn *conn)
 	buf_add_text(&replay->trace, "ignored\n");
 }
 
-static const struct exchange_ops replay_ops = { on_begin, on_request, on_sse, on_end };
+static const struct exchange_ops replay_ops = { on_begin, on_framing, on_request, on_event, on_end };
 
 static inline void replay_init(struct replay *replay)
 {

@@ -24,11 +24,21 @@ static void ignore_request(void *ctx, struct exchange *exchange)
 	(void)exchange;
 }
 
-static void collect_event(void *ctx, struct exchange *exchange, uint64_t time_ns,
-			  const struct sse_event *event)
+static enum framing frame_all(void *ctx, struct exchange *exchange, const struct message *message)
+{
+	struct slice content_type;
+
+	(void)ctx;
+	return message == &exchange->response && http_field(&message->head, "content-type", &content_type)
+		       ? framing_of(content_type) : FRAMING_BODY;
+}
+
+static void collect_event(void *ctx, struct exchange *exchange, const struct message *message,
+			  uint64_t time_ns, const struct stream_event *event)
 {
 	char want[32];
 
+	(void)message;
 	(void)ctx;
 	(void)time_ns;
 	snprintf(want, sizeof(want), "token of %c", exchange->request.head.target.ptr[4]);
@@ -46,7 +56,7 @@ static void check_pair(void *ctx, struct exchange *exchange, uint64_t time_ns)
 	(void)time_ns;
 	truth->ended++;
 	if (exchange->response.has_head) {
-		cr_assert(http1_field(&exchange->response.head, "X-Number", &value));
+		cr_assert(http_field(&exchange->response.head, "X-Number", &value));
 		cr_assert_eq(value.ptr[0], number, "response %c for request %c", value.ptr[0], number);
 	}
 	if (exchange->end != END_COMPLETE || exchange->marks)
@@ -55,11 +65,11 @@ static void check_pair(void *ctx, struct exchange *exchange, uint64_t time_ns)
 	snprintf(want, sizeof(want), "question %c", number);
 	cr_assert_str_eq(buf_text(&exchange->request.body), want);
 	snprintf(want, sizeof(want), "answer %c", number);
-	if (!exchange->is_sse)
+	if (exchange->response.framing == FRAMING_BODY)
 		cr_assert_str_eq(buf_text(&exchange->response.body), want);
 }
 
-static const struct exchange_ops pair_ops = { want_all, ignore_request, collect_event, check_pair };
+static const struct exchange_ops pair_ops = { want_all, frame_all, ignore_request, collect_event, check_pair };
 
 static void truth_init(struct truth *truth)
 {

@@ -245,8 +245,8 @@ Test(table, an_event_without_end_is_counted_and_skipped)
 	response(&replay, "\n\ndata: b\n\n");
 	replay_end(&replay, GT_EVENT_EOF, GT_READ, 0);
 	cr_expect_str_eq(buf_text(&replay.trace), "begin 1 client /v1/x\nrequest 1 <>\nsse 1 <a>\nsse 1 <b>\n"
-			 "end 1 complete 200 <> sse_limit\n");
-	cr_expect_eq(replay.losses[LOSS_SSE_LIMIT], 1);
+			 "end 1 complete 200 <> event_limit\n");
+	cr_expect_eq(replay.losses[LOSS_EVENT_LIMIT], 1);
 	replay_done(&replay);
 }
 

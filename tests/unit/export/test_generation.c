@@ -36,7 +36,7 @@ static void set_head(struct message *message, const char *fields)
 {
 	message->has_head = true;
 	message->is_whole = true;
-	message->head.minor = 1;
+	message->head.major = message->head.minor = 1;
 	message->head.fields = slice_of(fields);
 	message->head.text = message->head.fields;
 }

@@ -32,7 +32,7 @@ static void wire_done(struct wire *wire)
 	buf_done(&wire->body);
 }
 
-static void add_head(struct wire *wire, const struct http1_head *head)
+static void add_head(struct wire *wire, const struct http_head *head)
 {
 	struct slice fields = head->fields, name, value;
 
@@ -41,7 +41,7 @@ static void add_head(struct wire *wire, const struct http1_head *head)
 			   (int)head->target.len, head->target.ptr, head->minor);
 	else
 		buf_printf(&wire->trace, "%u %u", head->status, head->minor);
-	while (http1_field_next(&fields, &name, &value))
+	while (http_field_next(&fields, &name, &value))
 		buf_printf(&wire->trace, " %.*s=<%.*s>", (int)name.len, name.ptr, (int)value.len, value.ptr);
 	buf_add_text(&wire->trace, "\n");
 	if (wire->side == HTTP1_RESPONSE && wire->method)
@@ -425,9 +425,9 @@ Test(http1, fields_are_found_whatever_their_case)
 
 	http1_init(&reader, HTTP1_REQUEST);
 	cr_assert_eq(http1_next(&reader, &in, &item), PARSE_ITEM);
-	cr_expect(http1_field(&item.head, "Host", &value) && slice_eq(value, SLICE("x")));
-	cr_expect(http1_field(&item.head, "a", &value) && slice_eq(value, SLICE("1")), "the first one");
-	cr_expect_not(http1_field(&item.head, "b", &value));
+	cr_expect(http_field(&item.head, "Host", &value) && slice_eq(value, SLICE("x")));
+	cr_expect(http_field(&item.head, "a", &value) && slice_eq(value, SLICE("1")), "the first one");
+	cr_expect_not(http_field(&item.head, "b", &value));
 }
 
 /* xorshift64*: the same bytes on every machine. */

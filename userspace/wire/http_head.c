@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Heads of HTTP/1.1 messages: start lines, field lines, and what the fields say
- * about the length of the body (RFC 9112 sections 3 to 6).
+ * Heads in HTTP/1 form: start lines, field lines, and what the fields say about
+ * the length of the body (RFC 9112 sections 3 to 6).
  */
 #include "wire/http1_head.h"
 
@@ -59,13 +59,13 @@ static bool take_word(struct slice *in, struct slice *ret)
 	return true;
 }
 
-static bool read_request_line(struct slice line, struct http1_head *head)
+static bool read_request_line(struct slice line, struct http_head *head)
 {
 	return take_word(&line, &head->method) && take_word(&line, &head->target) &&
 	       take_version(&line, &head->minor) && !line.len;
 }
 
-static bool read_status_line(struct slice line, struct http1_head *head)
+static bool read_status_line(struct slice line, struct http_head *head)
 {
 	if (!take_version(&line, &head->minor) || line.len < 4 || line.ptr[0] != ' ')
 		return false;
@@ -108,9 +108,9 @@ static bool are_fields_sound(struct slice fields)
 	return true;
 }
 
-bool http1_head_read(enum http1_side side, struct slice text, struct http1_head *ret)
+bool http1_head_read(enum http1_side side, struct slice text, struct http_head *ret)
 {
-	struct http1_head head = { .text = text };
+	struct http_head head = { .text = text, .major = 1 };
 	struct slice line, rest = text;
 
 	take_line(&rest, &line);
@@ -132,7 +132,7 @@ static bool is_blank_char(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-bool http1_field_next(struct slice *fields, struct slice *ret_name, struct slice *ret_value)
+bool http_field_next(struct slice *fields, struct slice *ret_name, struct slice *ret_value)
 {
 	struct slice line, value;
 	size_t len = 0;
@@ -153,11 +153,11 @@ bool http1_field_next(struct slice *fields, struct slice *ret_name, struct slice
 	return true;
 }
 
-bool http1_field(const struct http1_head *head, const char *name, struct slice *ret_value)
+bool http_field(const struct http_head *head, const char *name, struct slice *ret_value)
 {
 	struct slice fields = head->fields, field_name, value;
 
-	while (http1_field_next(&fields, &field_name, &value)) {
+	while (http_field_next(&fields, &field_name, &value)) {
 		if (!slice_eq_nocase(field_name, slice_of(name)))
 			continue;
 		*ret_value = value;
@@ -229,12 +229,12 @@ static bool read_codings(struct slice list, struct http1_framing *framing)
 	return true;
 }
 
-bool http1_framing_read(const struct http1_head *head, struct http1_framing *ret)
+bool http1_framing_read(const struct http_head *head, struct http1_framing *ret)
 {
 	struct http1_framing framing = {};
 	struct slice fields = head->fields, name, value;
 
-	while (http1_field_next(&fields, &name, &value)) {
+	while (http_field_next(&fields, &name, &value)) {
 		if (slice_eq_nocase(name, SLICE("content-length")) && !read_lengths(value, &framing))
 			return false;
 		if (slice_eq_nocase(name, SLICE("transfer-encoding")) && !read_codings(value, &framing))

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A body that comes as a row of events, whatever frames them. One reader for
+ * all framings, so that nobody above needs to know which it is.
+ */
+#ifndef GENTAP_WIRE_STREAM_H
+#define GENTAP_WIRE_STREAM_H
+
+#include "wire/sse.h"
+
+enum framing {
+	FRAMING_BODY,		/* one document: no events; kept whole by who owns it */
+	FRAMING_SSE,		/* text/event-stream */
+};
+
+/* One event. Slices are valid until the next call of the reader. */
+struct stream_event {
+	struct slice type;	/* its name, where the framing has one; else empty */
+	struct slice data;
+};
+
+/* What a Content-Type (RFC 9110 section 8.3) says of the framing. */
+enum framing framing_of(struct slice content_type);
+
+struct stream_reader;
+
+/* For any framing but FRAMING_BODY. The caller frees. NULL when out of memory. */
+struct stream_reader *stream_new(enum framing framing);
+void stream_free(struct stream_reader **reader);
+
+/* Next event out of *in; consumes all of it before PARSE_MORE. PARSE_BAD: not
+ * that framing; nothing more can be had. */
+enum parse stream_next(struct stream_reader *reader, struct slice *in, struct stream_event *ret);
+
+/* @n bytes are missing here: the event they belonged to is skipped. False when
+ * the reader cannot find its place behind them: then nothing more can be had. */
+bool stream_gap(struct stream_reader *reader, uint64_t n);
+
+/* The body ended: PARSE_ITEM for a last event without its end, else PARSE_MORE. */
+enum parse stream_eof(struct stream_reader *reader, struct stream_event *ret);
+
+/* What was lost since the last call. */
+struct stream_losses {
+	uint64_t dropped;	/* events skipped for their size */
+	bool is_failed;		/* out of memory */
+};
+
+struct stream_losses stream_take_losses(struct stream_reader *reader);
+
+#endif
