@@ -112,6 +112,14 @@ static void mark_losses(struct connection *c, struct exchange *exchange, struct 
 		exchange_mark(c, exchange, LOSS_NO_MEMORY);
 }
 
+static struct stream_reader *new_stream(const struct message *message)
+{
+	struct slice content_type = {};
+
+	http_field(&message->head, "content-type", &content_type);
+	return stream_new(message->framing, content_type);
+}
+
 static void read_events(struct connection *c, struct exchange *exchange, struct message *message,
 			struct slice bytes, uint64_t now_ns)
 {
@@ -119,7 +127,7 @@ static void read_events(struct connection *c, struct exchange *exchange, struct 
 	enum parse parse;
 
 	if (!message->stream)
-		message->stream = stream_new(message->framing);
+		message->stream = new_stream(message);
 	if (!message->stream) {
 		stop_keeping(c, exchange, message, LOSS_NO_MEMORY);
 		return;

@@ -23,10 +23,11 @@ enum framing framing_of(struct slice content_type)
 										      : FRAMING_BODY;
 }
 
-struct stream_reader *stream_new(enum framing framing)
+struct stream_reader *stream_new(enum framing framing, struct slice content_type)
 {
 	struct stream_reader *reader = calloc(1, sizeof(*reader));
 
+	(void)content_type;
 	if (!reader)
 		return NULL;
 	reader->framing = framing;

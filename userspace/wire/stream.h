@@ -13,10 +13,20 @@ enum framing {
 	FRAMING_SSE,		/* text/event-stream */
 };
 
-/* One event. Slices are valid until the next call of the reader. */
+/* What is told of a file whose bytes are not kept. */
+struct stream_note {
+	struct slice filename, content_type;	/* as the sender said; empty: it did not */
+	uint64_t size;				/* bytes */
+	char sha256[65];			/* hexadecimal; "" when not all of it was seen */
+	bool is_incomplete;			/* bytes or its end are missing; size is of what was seen */
+};
+
+/* One event. Slices and note are valid until the next call of the reader. */
 struct stream_event {
 	struct slice type;	/* its name, where the framing has one; else empty */
 	struct slice data;
+	bool is_cut;		/* data is the front of something longer */
+	const struct stream_note *note;	/* a file's, instead of data; else NULL */
 };
 
 /* What a Content-Type (RFC 9110 section 8.3) says of the framing. */
@@ -24,8 +34,10 @@ enum framing framing_of(struct slice content_type);
 
 struct stream_reader;
 
-/* For any framing but FRAMING_BODY. The caller frees. NULL when out of memory. */
-struct stream_reader *stream_new(enum framing framing);
+/* For any framing but FRAMING_BODY. @content_type: the whole field, whose
+ * parameters some framings need; borrowed for the call. The caller frees. NULL
+ * when out of memory. */
+struct stream_reader *stream_new(enum framing framing, struct slice content_type);
 void stream_free(struct stream_reader **reader);
 
 /* Next event out of *in; consumes all of it before PARSE_MORE. PARSE_BAD: not
