@@ -35,7 +35,9 @@
 #define LIMIT_JSON_DEPTH		512		/* nested arrays and objects */
 #define LIMIT_JSON_VALUES		(512 * KiB)	/* values of one text, in number */
 #define LIMIT_BASE64			(1 * KiB)	/* longer ones in a request become a note */
+#define LIMIT_PATH			(2 * KiB)	/* of a request's path, to tell the dialect and the model */
 #define LIMIT_CHOICES			128
+#define LIMIT_PARTS			256		/* of one choice, beside its text */
 #define LIMIT_TOOL_CALLS		128		/* of one choice */
 #define LIMIT_CHUNK_TIMES		65536		/* gaps kept for ITL percentiles of one call */
 #define LIMIT_CONTENT			(256 * KiB)	/* default of --max-content */

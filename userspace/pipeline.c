@@ -100,18 +100,15 @@ static void finish(struct pipeline *pipeline, struct exchange *exchange)
 static bool on_begin(void *ctx, struct exchange *exchange)
 {
 	struct pipeline *pipeline = ctx;
-	const struct http_head *head = &exchange->request.head;
-	const struct dialect *dialect = dialect_find(head->method, head->target);
-	struct call *call;
+	bool is_out_of_memory;
+	struct call *call = call_begin(&exchange->request.head, pipeline->options.max_content,
+				       &is_out_of_memory);
 
 	pipeline->totals.exchanges++;
-	if (!dialect)
-		return false;
-	call = call_new(dialect, pipeline->options.max_content);
-	if (!call) {
+	if (is_out_of_memory)
 		pipeline->totals.losses[LOSS_NO_MEMORY]++;
+	if (!call)
 		return false;
-	}
 	exchange->user = call;
 	pipeline->totals.live_calls++;
 	return true;
@@ -131,24 +128,26 @@ static bool is_stream(const struct exchange *exchange)
 
 static enum framing on_framing(void *ctx, struct exchange *exchange, const struct message *message)
 {
-	struct slice content_type;
+	struct call *call = exchange->user;
 
 	(void)ctx;
-	if (message == &exchange->request ||
-	    !http_field(&message->head, "content-type", &content_type))
+	if (!call || message == &exchange->request)
 		return FRAMING_BODY;
-	return framing_of(content_type);
+	call_read_head(call, &message->head);
+	return call_framing(call, &message->head);
 }
 
 static void on_event(void *ctx, struct exchange *exchange, const struct message *message,
 		     uint64_t time_ns, const struct stream_event *event)
 {
-	(void)message;
 	struct call *call = exchange->user;
 
 	if (!call)
 		return;
-	call_read_event(call, time_ns, event->data);
+	if (message == &exchange->request)
+		call_read_part(call, event);
+	else
+		call_read_event(call, time_ns, event);
 	if (call->end == CALL_DONE)
 		finish(ctx, exchange);
 }
@@ -176,23 +175,10 @@ static loss_set mark_of(const struct exchange *exchange)
 	return 0;
 }
 
-/* Whether every choice said why it ended. Some servers leave [DONE] out. */
-static bool has_finished_choices(const struct call *call)
-{
-	for (size_t i = 0; i < call->choice_count; i++)
-		if (!call->choices[i].finish_reason.len)
-			return false;
-	return call->choice_count > 0;
-}
-
-/* The stream's HTTP message is over, and [DONE] was not in it. */
+/* The stream's HTTP message is over, and the protocol's own end was not in it. */
 static void end_stream(struct call *call, const struct exchange *exchange)
 {
-	if (exchange->end != END_COMPLETE)
-		return;
-	if (has_finished_choices(call) || call->is_error)
-		call->end = CALL_DONE;
-	else
+	if (exchange->end == END_COMPLETE && !call_close(call))
 		call->marks |= LOSS_BIT(LOSS_CUT_BY_SERVER);
 }
 

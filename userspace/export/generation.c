@@ -22,14 +22,16 @@ static void hex(const unsigned char *bytes, size_t len, char *ret)
 }
 
 void generation_ids(const struct generation_options *options, const struct conn *conn,
-		    uint64_t exchange, char ret_trace_id[33], char ret_id[17])
+		    uint64_t exchange, uint64_t lane, char ret_trace_id[33], char ret_id[17])
 {
 	unsigned char hash[SHA256_DIGEST_LENGTH];
-	char seed[96];
+	char seed[128];
 	int len;
 
 	len = snprintf(seed, sizeof(seed), "%s:%" PRIu64 ":%" PRIu64, options->boot_id,
 		       conn->id, exchange);
+	if (lane)
+		len += snprintf(seed + len, sizeof(seed) - (size_t)len, ":%" PRIu64, lane);
 	SHA256((const unsigned char *)seed, (size_t)len, hash);
 	/* All zero is no id to OTel; the first eight bytes are in both. */
 	if (memcmp(hash, (const unsigned char [8]){ 0 }, 8) == 0)
@@ -195,7 +197,7 @@ static void add_identity(cJSON *line, const struct generation_options *options,
 {
 	char trace_id[33], id[17];
 
-	generation_ids(options, exchange->conn, exchange->number, trace_id, id);
+	generation_ids(options, exchange->conn, exchange->number, call->lane, trace_id, id);
 	cJSON_AddNumberToObject(line, "gentap", 1);
 	cJSON_AddStringToObject(line, "type", call->operation == OPERATION_EMBEDDINGS
 				? "embedding" : "generation");
@@ -226,21 +228,7 @@ static struct slice path_of(struct slice target)
 	return target;
 }
 
-/* Azure: …/openai/deployments/NAME/chat/completions. */
-static struct slice deployment_of(struct slice path)
-{
-	static const char mark[] = "/openai/deployments/";
-	const char *found = path.len ? memmem(path.ptr, path.len, mark, sizeof(mark) - 1) : NULL;
-	const char *end;
-
-	if (!found)
-		return (struct slice){ 0 };
-	slice_take(&path, (size_t)(found - path.ptr) + sizeof(mark) - 1);
-	end = path.len ? memchr(path.ptr, '/', path.len) : NULL;
-	return (struct slice){ path.ptr, end ? (size_t)(end - path.ptr) : path.len };
-}
-
-static void add_model(cJSON *line, const struct call *call, const struct exchange *exchange)
+static void add_model(cJSON *line, const struct call *call)
 {
 	struct slice requested = slice_of(json_string(call->request, "model"));
 
@@ -250,7 +238,7 @@ static void add_model(cJSON *line, const struct call *call, const struct exchang
 		add_slice(line, "model",
 			  (struct slice){ requested.ptr, utf8_prefix(requested, call->response_model.max) });
 	else
-		add_slice(line, "model", deployment_of(path_of(exchange->request.head.target)));
+		add_buf(line, "model", &call->path_model);
 }
 
 /* Adds @json, which it owns, cut to what may be kept of one text. */
@@ -295,14 +283,8 @@ static void add_usage(cJSON *line, const struct call *call, const struct exchang
 
 	if (usage->is_reported) {
 		details = cJSON_AddObjectToObject(line, "usageDetails");
-		add_count(details, "input", usage->input);
-		add_count(details, "input_cached_tokens", usage->input_cached);
-		add_count(details, "input_cache_creation", usage->input_cache_creation);
-		add_count(details, "input_audio_tokens", usage->input_audio);
-		add_count(details, "output", usage->output);
-		add_count(details, "output_reasoning_tokens", usage->output_reasoning);
-		add_count(details, "output_audio_tokens", usage->output_audio);
-		add_count(details, "total", usage->total);
+		for (int i = 0; i < USAGE_COUNT; i++)
+			add_count(details, usage_key(i), usage->tokens[i]);
 	}
 	if (!isnan(usage->cost)) {
 		cost = cJSON_AddObjectToObject(line, "costDetails");
@@ -373,8 +355,20 @@ static void add_gentap_metadata(cJSON *metadata, const struct generation_options
 		add_buf(metadata, "gentap.errorBody", &call->error_message);
 	if (call->usage.is_inconsistent)
 		cJSON_AddTrueToObject(metadata, "gentap.usageInconsistent");
-	if (call->usage.output_reasoning == COUNT_UNKNOWN)
+	if (call->usage.tokens[USAGE_OUTPUT_REASONING] == COUNT_UNKNOWN)
 		add_count(metadata, "gentap.reasoningTokens", call->usage.reasoning_tokens);
+}
+
+/* What the dialect found worth telling. */
+static void add_facts(cJSON *metadata, const struct call *call)
+{
+	char name[64];
+	const cJSON *fact;
+
+	cJSON_ArrayForEach(fact, call->facts) {
+		snprintf(name, sizeof(name), "gentap.%s", fact->string);
+		json_add_copy(metadata, name, fact);
+	}
 }
 
 static void add_metadata(cJSON *line, const struct generation_options *options,
@@ -385,6 +379,7 @@ static void add_metadata(cJSON *line, const struct generation_options *options,
 
 	fit_object(&metadata, call);
 	add_gentap_metadata(metadata, options, call);
+	add_facts(metadata, call);
 	json_add(line, "metadata", metadata);
 }
 
@@ -546,7 +541,7 @@ int generation_line(const struct generation_options *options, struct call *call,
 	_cleanup_(freep) char *text = NULL;
 
 	add_identity(line, options, call, exchange);
-	add_model(line, call, exchange);
+	add_model(line, call);
 	/* Before all that tells the marks: it may add one. */
 	add_content(line, options, call, exchange);
 	add_metadata(line, options, call);

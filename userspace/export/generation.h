@@ -21,9 +21,9 @@ struct generation_options {
 };
 
 /* 32 and 16 lower-case hex digits and a NUL: of SHA-256 of boot id, connection
- * and exchange number (Langfuse's seed rule). */
+ * and exchange number, and the lane if it is not 0 (Langfuse's seed rule). */
 void generation_ids(const struct generation_options *options, const struct conn *conn,
-		    uint64_t exchange, char ret_trace_id[33], char ret_id[17]);
+		    uint64_t exchange, uint64_t lane, char ret_trace_id[33], char ret_id[17]);
 
 /* Appends one line, without its line end, to @ret. The call must be finished;
  * @exchange gives HTTP facts, connection and marks. What is cut to

@@ -2,15 +2,14 @@
 /* The call as a container: what it owns, how it grows, where it stops growing. */
 #include "llm/dialect.h"
 
-#include <math.h>
-
 #include "base/text.h"
 #include "limits.h"
+#include "llm/json.h"
 
 static const char *const operations[] = {
-	[OPERATION_CHAT] = "chat",
-	[OPERATION_TEXT_COMPLETION] = "text_completion",
-	[OPERATION_EMBEDDINGS] = "embeddings",
+#define X(name, text) [OPERATION_##name] = text,
+	OPERATIONS(X)
+#undef X
 };
 _Static_assert(ARRAY_SIZE(operations) == OPERATION_COUNT, "every operation has its name");
 
@@ -25,6 +24,8 @@ enum { NAME_MAX_BYTES = 1024 };
 
 static void init_bufs(struct call *call)
 {
+	call->path = BUF_INIT(LIMIT_PATH);
+	call->path_model = BUF_INIT(LIMIT_PATH);
 	call->request_text = BUF_INIT(call->max_content);
 	call->response_id = BUF_INIT(NAME_MAX_BYTES);
 	call->response_model = BUF_INIT(NAME_MAX_BYTES);
@@ -45,14 +46,7 @@ struct call *call_new(const struct dialect *dialect, size_t max_content)
 	call->operation = dialect->operation;
 	call->max_content = max_content;
 	init_bufs(call);
-	call->usage = (struct usage){
-		.input = COUNT_UNKNOWN, .input_cached = COUNT_UNKNOWN,
-		.input_cache_creation = COUNT_UNKNOWN, .input_audio = COUNT_UNKNOWN,
-		.output = COUNT_UNKNOWN, .output_reasoning = COUNT_UNKNOWN,
-		.output_audio = COUNT_UNKNOWN, .total = COUNT_UNKNOWN,
-		.output_tokens = COUNT_UNKNOWN, .reasoning_tokens = COUNT_UNKNOWN,
-		.cost = NAN,
-	};
+	usage_init(&call->usage);
 	return call;
 }
 
@@ -74,6 +68,7 @@ static void choice_done(struct choice *choice)
 	for (size_t i = 0; i < choice->tool_count; i++)
 		tool_done(&choice->tools[i]);
 	free(choice->tools);
+	cJSON_Delete(choice->parts);
 }
 
 void call_free(struct call **callp)
@@ -84,6 +79,9 @@ void call_free(struct call **callp)
 		return;
 	cJSON_Delete(call->request);
 	cJSON_Delete(call->output);
+	cJSON_Delete(call->facts);
+	buf_done(&call->path);
+	buf_done(&call->path_model);
 	buf_done(&call->request_text);
 	buf_done(&call->response_id);
 	buf_done(&call->response_model);
@@ -152,6 +150,53 @@ struct tool_call *choice_tool(struct call *call, struct choice *choice, uint64_t
 			.arguments = BUF_INIT(call->max_content),
 		};
 	return &tools[index];
+}
+
+void choice_add_part(struct call *call, struct choice *choice, cJSON *part)
+{
+	if (!part)
+		return;
+	if (!choice->parts)
+		choice->parts = cJSON_CreateArray();
+	if (!choice->parts || cJSON_GetArraySize(choice->parts) >= LIMIT_PARTS) {
+		call->marks |= LOSS_BIT(choice->parts ? LOSS_CONTENT_TRUNCATED : LOSS_NO_MEMORY);
+		cJSON_Delete(part);
+		return;
+	}
+	json_append(choice->parts, part);
+}
+
+void call_fact(struct call *call, const char *name, cJSON *value)
+{
+	if (!value)
+		return;
+	if (!call->facts)
+		call->facts = cJSON_CreateObject();
+	cJSON_DeleteItemFromObjectCaseSensitive(call->facts, name);
+	if (call->facts)
+		json_add(call->facts, name, value);
+	else
+		cJSON_Delete(value);
+}
+
+void call_set(struct call *call, struct buf *buf, const char *text)
+{
+	if (!text || !*text)
+		return;
+	buf_reset(buf);
+	call_add(call, buf, text);
+}
+
+const char *call_model(const struct call *call)
+{
+	const char *model = call->response_model.len ? buf_text(&call->response_model)
+						     : json_string(call->request, "model");
+	const char *slash;
+
+	if (!model || !*model)
+		model = buf_text(&call->path_model);
+	slash = strrchr(model, '/');
+	return slash ? slash + 1 : model;
 }
 
 static void keep_gap(struct call *call, uint64_t gap_ns)

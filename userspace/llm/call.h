@@ -13,31 +13,32 @@
 
 #include "base/buf.h"
 #include "base/loss.h"
+#include "llm/usage.h"
 
-/* OTel gen_ai.operation.name: chat, text_completion, embeddings. */
-enum operation { OPERATION_CHAT, OPERATION_TEXT_COMPLETION, OPERATION_EMBEDDINGS, OPERATION_COUNT };
+/* X(NAME, "name"): OTel's gen_ai.operation.name where it has one, else ours. */
+#define OPERATIONS(X)				\
+	X(CHAT,			"chat")			\
+	X(GENERATE_CONTENT,	"generate_content")	\
+	X(TEXT_COMPLETION,	"text_completion")	\
+	X(EMBEDDINGS,		"embeddings")		\
+	X(RERANK,		"rerank")		\
+	X(SCORE,		"score")		\
+	X(POOLING,		"pooling")		\
+	X(CLASSIFICATION,	"classification")	\
+	X(MODERATION,		"moderation")		\
+	X(DECISION,		"decision")		\
+	X(IMAGE_GENERATION,	"image_generation")	\
+	X(SPEECH,		"speech")		\
+	X(TRANSCRIPTION,	"transcription")
+
+enum operation {
+#define X(name, text) OPERATION_##name,
+	OPERATIONS(X)
+#undef X
+	OPERATION_COUNT
+};
 
 const char *operation_name(enum operation operation);
-
-#define COUNT_UNKNOWN UINT64_MAX
-
-/* Disjoint buckets: each token is in one of them, whatever the provider's own
- * overlaps (wire formats differ in what "input" includes). */
-struct usage {
-	uint64_t input;			/* not cached, not cache writes, not audio */
-	uint64_t input_cached;
-	uint64_t input_cache_creation;
-	uint64_t input_audio;
-	uint64_t output;		/* not reasoning (if split), not audio */
-	uint64_t output_reasoning;
-	uint64_t output_audio;
-	uint64_t total;
-	uint64_t output_tokens;		/* all output tokens, for TPOT: not a bucket */
-	uint64_t reasoning_tokens;	/* of those, reasoning, split off or not: not a bucket */
-	double cost;			/* US dollars as the provider stated; NAN unknown */
-	bool is_reported;		/* a usage object was seen */
-	bool is_inconsistent;		/* a difference was negative and was clamped to 0 */
-};
 
 struct tool_call {
 	struct buf id, type, name, arguments;
@@ -51,6 +52,8 @@ struct choice {
 	size_t tool_count;
 	struct buf finish_reason;	/* raw */
 	bool has_content;		/* content was present and not null */
+	cJSON *parts;			/* owned array, or NULL: content that is no text (media as
+					 * notes, results of the server's own tools); see choice_add_part */
 };
 
 /* How the call itself ended, as its protocol says. */
@@ -71,21 +74,30 @@ struct call_times {
 struct dialect;
 
 struct call {
-	const struct dialect *dialect;
-	enum operation operation;
+	const struct dialect *dialect;	/* may change until something of the answer was read */
+	enum operation operation;	/* the dialect's, unless the dialect knows better */
 	size_t max_content;		/* of each text kept */
+	uint64_t lane;			/* which call of a WebSocket, from 1; 0: it is an exchange of its own */
+	bool is_path_known;
+	struct buf path;		/* decoded, without query; the end of one over LIMIT_PATH */
+	struct buf path_model;		/* the model that the path names; "" none */
 
 	cJSON *request;			/* owned; NULL when it did not parse */
 	struct buf request_text;	/* the raw text when request is NULL and it is not "" */
 	bool is_stream;			/* the answer came as an event stream */
 	bool has_shape;			/* something read had the dialect's shape */
+	bool is_settled;		/* so had something of the answer: the dialect stays */
 	const char *provider_hint;	/* who answered, by keys of the body; static, NULL unknown */
 
 	struct buf response_id, response_model, service_tier, system_fingerprint;
 	struct choice *choices;		/* owned; in order of appearance */
 	size_t choice_count;
 	cJSON *output;			/* owned; dialects without choices put the output here */
+	cJSON *facts;			/* owned object, or NULL: small things worth metadata (server
+					 * timings, billed units); each becomes gentap.NAME */
 	struct usage usage;
+	const struct dialect *inner;	/* of a dialect that wraps others (Bedrock's invoke) */
+	uint64_t sequence;		/* for a dialect's own use: how far a cumulative text got */
 
 	bool is_error;			/* the provider said so, in any way */
 	bool is_error_text;		/* error_message is the start of a body of no known shape */
@@ -100,7 +112,7 @@ struct call {
 	loss_set marks;
 };
 
-/* NULL when out of memory. */
+/* @dialect: what the path suggests. NULL when out of memory. */
 struct call *call_new(const struct dialect *dialect, size_t max_content);
 void call_free(struct call **call);
 
@@ -108,6 +120,20 @@ void call_free(struct call **call);
 struct choice *call_choice(struct call *call, uint64_t index);
 /* Tool call number @index of the choice, made if new (with those before it); NULL beyond LIMIT_TOOL_CALLS. */
 struct tool_call *choice_tool(struct call *call, struct choice *choice, uint64_t index);
+
+/* Adds content that is no text; the choice owns @part from here on (NULL: nothing).
+ * What is more than LIMIT_PARTS is dropped and marked. */
+void choice_add_part(struct call *call, struct choice *choice, cJSON *part);
+
+/* A small fact, owned by the call from here on (NULL: nothing); the last of a name wins. */
+void call_fact(struct call *call, const char *name, cJSON *value);
+
+/* Of a bounded buf that holds a name: the last text that is not empty wins. */
+void call_set(struct call *call, struct buf *buf, const char *text);
+
+/* The model that served the call as far as is known, without vendor prefix: for
+ * rules that depend on the model's family. Never NULL. */
+const char *call_model(const struct call *call);
 
 /* A content-bearing event arrived: counts it, keeps first, last and gap. */
 void call_chunk(struct call *call, uint64_t time_ns);

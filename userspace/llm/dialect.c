@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of dialects, who is found by path, and what is fed to one. */
+/* The table of dialects, and which of them a call speaks. */
 #include "llm/dialect.h"
 
 #include <ctype.h>
 
-#include "base/text.h"
 #include "limits.h"
-#include "llm/error.h"
-#include "llm/json.h"
+#include "llm/choose.h"
 #include "llm/openai.h"
 
 const struct dialect *const dialects[] = {
@@ -17,8 +15,7 @@ const struct dialect *const dialects[] = {
 	NULL,
 };
 
-/* Longer than any suffix, even if all of it is percent-encoded. */
-enum { PATH_TAIL = 256 };
+/* --- paths ------------------------------------------------------------------ */
 
 static int percent_byte(struct slice s)
 {
@@ -32,151 +29,189 @@ static int percent_byte(struct slice s)
 	return (int)strtol(hex, NULL, 16);
 }
 
-/* The last bytes of the path, decoded, without query; into @ret[PATH_TAIL]. */
-static struct slice path_tail(struct slice path, char *ret)
+/* The path of a request target, decoded, without query; its last LIMIT_PATH bytes.
+ * Into @ret[LIMIT_PATH]. */
+static struct slice path_of(struct slice target, char *ret)
 {
 	size_t len = 0;
 
-	for (size_t i = 0; i < path.len; i++)
-		if (path.ptr[i] == '?' || path.ptr[i] == '#')
-			path.len = i;
-	if (path.len > PATH_TAIL)
-		slice_take(&path, path.len - PATH_TAIL);
-	while (path.len) {
-		int byte = percent_byte(path);
+	for (size_t i = 0; i < target.len; i++)
+		if (target.ptr[i] == '?' || target.ptr[i] == '#')
+			target.len = i;
+	if (target.len > LIMIT_PATH)
+		slice_take(&target, target.len - LIMIT_PATH);
+	while (target.len) {
+		int byte = percent_byte(target);
 
-		ret[len++] = byte < 0 ? path.ptr[0] : (char)byte;
-		slice_take(&path, byte < 0 ? 1 : 3);
+		ret[len++] = byte < 0 ? target.ptr[0] : (char)byte;
+		slice_take(&target, byte < 0 ? 1 : 3);
 	}
 	return (struct slice){ ret, len };
 }
 
-static bool ends_in_one(struct slice path, const char *const *endings)
+/* The end of @s behind the last @mark in it; false when there is none. */
+static bool behind_last(struct slice s, struct slice mark, struct slice *ret)
 {
-	for (; endings && *endings; endings++)
-		if (slice_ends(path, slice_of(*endings)))
+	for (size_t at = s.len - MIN(s.len, mark.len) + 1; at-- > 0;) {
+		struct slice rest = { s.ptr + at, s.len - at };
+
+		if (!slice_starts(rest, mark))
+			continue;
+		slice_take(&rest, mark.len);
+		*ret = rest;
+		return true;
+	}
+	return false;
+}
+
+/* Whether the path ends as the route says; the model that "{}" stands for. */
+static bool route_fits(const char *route, struct slice path, struct slice *ret_model)
+{
+	const char *hole = strstr(route, "{}");
+	struct slice end = slice_of(hole ? hole + 2 : route);
+
+	*ret_model = (struct slice){ 0 };
+	if (!slice_ends(path, end))
+		return false;
+	if (!hole)
+		return true;
+	path.len -= end.len;
+	return behind_last(path, (struct slice){ route, (size_t)(hole - route) }, ret_model) &&
+	       ret_model->len;
+}
+
+static bool fits_one(const char *const *routes, struct slice path, struct slice *ret_model)
+{
+	for (; routes && *routes; routes++)
+		if (route_fits(*routes, path, ret_model))
 			return true;
 	return false;
 }
 
-const struct dialect *dialect_find(struct slice method, struct slice path)
+static bool fits_path(const struct dialect *dialect, struct slice path, struct slice *ret_model)
 {
-	char tail[PATH_TAIL];
+	struct slice ignored;
 
-	if (!slice_eq(method, SLICE("POST")))
-		return NULL;
-	path = path_tail(path, tail);
+	return !fits_one(dialect->excludes, path, &ignored) &&
+	       fits_one(dialect->routes, path, ret_model);
+}
+
+static bool is_method(struct slice method)
+{
+	/* SGLang takes PUT, too. */
+	return slice_eq(method, SLICE("POST")) || slice_eq(method, SLICE("PUT"));
+}
+
+static const struct dialect *find(struct slice path, struct slice *ret_model)
+{
 	for (const struct dialect *const *d = dialects; *d; d++)
-		if (ends_in_one(path, (*d)->path_suffixes) &&
-		    !ends_in_one(path, (*d)->path_excludes))
+		if (fits_path(*d, path, ret_model))
 			return *d;
 	return NULL;
 }
 
-/* Adds raw text of unknown quality. */
-static void add_raw(struct call *call, struct buf *buf, struct slice text)
+const struct dialect *dialect_find(struct slice method, struct slice target)
 {
-	_cleanup_(buf_done) struct buf clean = BUF_INIT(3 * buf->max);
-	size_t fits = utf8_prefix(text, buf->max);
+	char path[LIMIT_PATH];
+	struct slice model;
 
-	if (text_add_utf8(&clean, (struct slice){ text.ptr, fits }))
-		call->marks |= LOSS_BIT(LOSS_BAD_TEXT);
-	if (fits < text.len)
-		call->marks |= LOSS_BIT(LOSS_CONTENT_TRUNCATED);
-	call_add(call, buf, buf_text(&clean));
+	return is_method(method) ? find(path_of(target, path), &model) : NULL;
 }
 
-void call_read_request(struct call *call, struct slice body, bool is_truncated)
-{
-	unsigned flags = JSON_OMIT_BASE64 | (is_truncated ? JSON_CUT : 0);
-	_cleanup_(json_freep) cJSON *json = NULL;
+/* --- a call's dialect ------------------------------------------------------- */
 
-	if (!body.len)
-		return;
-	/* Read again when an answer overtook the rest of it. */
-	json_freep(&call->request);
-	buf_reset(&call->request_text);
-	json = json_parse(body, flags, &call->marks);
-	if (!cJSON_IsObject(json)) {
-		add_raw(call, &call->request_text, body);
-		return;
+static void set_dialect(struct call *call, const struct dialect *dialect, struct slice model)
+{
+	call->dialect = dialect;
+	call->operation = dialect->operation;
+	buf_reset(&call->path_model);
+	buf_add_slice(&call->path_model, model);
+}
+
+struct call *call_begin(const struct http_head *request, size_t max_content, bool *ret_no_memory)
+{
+	bool is_path_known = !request->is_partial || (request->method.len && request->target.len);
+	char text[LIMIT_PATH];
+	struct slice path = path_of(request->target, text), model = {};
+	const struct dialect *dialect = is_path_known ? find(path, &model) : dialects[0];
+	struct call *call;
+
+	*ret_no_memory = false;
+	if (!dialect || (is_path_known && !is_method(request->method)))
+		return NULL;
+	call = call_new(dialect, max_content);
+	*ret_no_memory = !call;
+	if (!call)
+		return NULL;
+	call->is_path_known = is_path_known;
+	buf_add_slice(&call->path, path);
+	set_dialect(call, dialect, model);
+	return call;
+}
+
+/* Whether the dialect is in the running by the path alone. */
+static bool is_candidate(const struct dialect *dialect, const struct call *call, struct slice *ret_model)
+{
+	*ret_model = (struct slice){ 0 };
+	if (!call->path.len && !call->is_path_known)
+		return true;
+	return fits_path(dialect, buf_slice(&call->path), ret_model);
+}
+
+bool choose_by_request(struct call *call)
+{
+	struct slice model;
+
+	for (const struct dialect *const *d = dialects; *d; d++) {
+		if (!is_candidate(*d, call, &model) || !(*d)->is_request(call->request))
+			continue;
+		set_dialect(call, *d, model);
+		return true;
 	}
-	if (call->dialect->is_request(json))
-		call->has_shape = true;
-	call->request = TAKE_PTR(json);
+	/* A call made without a path (by hand, in tests) has the dialect it was given. */
+	return call->dialect->is_request(call->request);
 }
 
-void call_read_event(struct call *call, uint64_t time_ns, struct slice data)
+static bool choose(struct call *call, const cJSON *response, bool fits_request)
 {
-	_cleanup_(json_freep) cJSON *json = NULL;
+	struct slice model;
 
-	call->is_stream = true;
-	if (!call->times.first_event_ns)
-		call->times.first_event_ns = time_ns;
-	if (call->end == CALL_DONE)
-		return;
-	/* As the official clients do: what begins so is the end. */
-	if (slice_starts(data, SLICE("[DONE]"))) {
-		call->end = CALL_DONE;
-		call->times.end_ns = time_ns;
-		return;
+	for (const struct dialect *const *d = dialects; *d; d++) {
+		if (!is_candidate(*d, call, &model) || !(*d)->is_response(response) ||
+		    (fits_request && !(*d)->is_request(call->request)))
+			continue;
+		set_dialect(call, *d, model);
+		return true;
 	}
-	json = json_parse(data, 0, &call->marks);
-	if (!json)
-		return;
-	if (error_read(call, json) || call->dialect->is_response(json))
-		call->has_shape = true;
-	call->dialect->event(call, time_ns, json);
+	return false;
 }
 
-/* Any body of an error, known form or not, even none. */
-static void read_http_error(struct call *call, struct slice body, const cJSON *json)
+bool choose_by_response(struct call *call, const cJSON *response)
 {
-	call->is_error = true;
-	if (error_read_http(call, json) || call->request)
-		call->has_shape = true;
-	if (call->error_message.len || call->error_type.len || !body.len)
-		return;
-	add_raw(call, &call->error_message, body);
-	call->is_error_text = true;
+	if (call->dialect->is_response(response))
+		return call->is_settled = true;
+	if (call->is_settled || (call->is_path_known && !call->path.len))
+		return false;
+	if (call->request)
+		call->is_settled = choose(call, response, /* fits_request */ true);
+	if (!call->is_settled && call->is_path_known)
+		call->is_settled = choose(call, response, /* fits_request */ false);
+	return call->is_settled;
 }
 
-static void read_text(struct call *call, struct slice body)
+const struct dialect *dialect_of_request(const cJSON *body)
 {
-	_cleanup_(buf_done) struct buf text = BUF_INIT(call->max_content);
-
-	add_raw(call, &text, body);
-	call->output = cJSON_CreateString(buf_text(&text));
+	for (const struct dialect *const *d = dialects; *d; d++)
+		if ((*d)->is_request(body))
+			return *d;
+	return NULL;
 }
 
-void call_read_response(struct call *call, unsigned status, struct slice body, bool is_truncated)
+enum framing call_framing(const struct call *call, const struct http_head *response)
 {
-	_cleanup_(json_freep) cJSON *json = NULL;
-	loss_set marks = 0;
+	struct slice content_type = {};
 
-	if (!is_truncated)
-		call->end = CALL_DONE;
-	if (body.len)
-		json = json_parse(body, is_truncated ? JSON_CUT : 0, &marks);
-	if (status >= 400) {
-		/* Errors may be any text: that they are no JSON is no loss. */
-		call->marks |= marks & ~LOSS_BIT(LOSS_BAD_JSON);
-		read_http_error(call, body, json);
-		return;
-	}
-	call->marks |= marks;
-	if (!body.len)
-		return;
-	if (!json) {
-		read_text(call, body);
-		return;
-	}
-	if (error_read(call, json) || call->dialect->is_response(json))
-		call->has_shape = true;
-	call->dialect->response(call, json);
-}
-
-bool call_is_recognised(const struct call *call)
-{
-	return call->has_shape;
+	(void)call;
+	http_field(response, "content-type", &content_type);
+	return framing_of(content_type);
 }

@@ -3,51 +3,100 @@
  * A dialect is the grammar of one LLM API: how its calls are recognised and
  * read. Adding one is a file, a line in the table of dialect.c, and cases.
  * Pure: no I/O, no clock, no host names.
+ *
+ * Which dialect a call speaks is told by the path first. Several may share one
+ * (/generate is TGI's and SGLang's): then the first of the table whose is_request
+ * fits the request's body, and if its is_response does not fit the first of the
+ * answer, the first whose does. A path that is not known (HTTP/2 joined late)
+ * leaves all of them in the running.
  */
 #ifndef GENTAP_LLM_DIALECT_H
 #define GENTAP_LLM_DIALECT_H
 
 #include "llm/call.h"
+#include "wire/http_head.h"
+#include "wire/stream.h"
+
+/* One event of a streamed answer, whatever framed it. */
+struct call_event {
+	uint64_t time_ns;
+	struct slice type;		/* the event's name; empty when the framing or the server gives none */
+	const cJSON *data;		/* parsed */
+};
 
 struct dialect {
 	const char *name;		/* "openai.chat" */
+	const char *title;		/* for people: "OpenAI chat completions" */
+	const char *streams;		/* for people: how it streams ("SSE"); NULL: it does not */
 	const char *generation_name;	/* what Langfuse's drop-in calls it: "OpenAI-generation" */
 	enum operation operation;
-	/* Endings of the path (no query) that suggest it; NULL-terminated. */
-	const char *const *path_suffixes;
-	const char *const *path_excludes; /* endings that look like it and are not; may be NULL */
+	/* Endings of the path (no query, decoded) that suggest it; NULL-terminated. "{}" stands
+	 * for the model's name: "/models/{}:generateContent". The first that fits counts. */
+	const char *const *routes;
+	const char *const *excludes;	/* endings that look like it and are not; may be NULL */
+	const char *const *array_routes; /* those of routes whose answer may be a JSON array that comes
+					 * element by element (FRAMING_JSON_ARRAY); may be NULL */
+
 	/* Whether a parsed request body has this grammar's shape. */
 	bool (*is_request)(const cJSON *body);
-	/* Whether a parsed response body or event has it (when the request does not tell). */
+	/* Whether a parsed response body, or the data of an event, has it. */
 	bool (*is_response)(const cJSON *body);
-	/* One event's data, parsed; not called for [DONE]. */
-	void (*event)(struct call *call, uint64_t time_ns, const cJSON *data);
+
+	/* The request was parsed (call->request). May be NULL. */
+	void (*request)(struct call *call);
+	/* The response's head: counts and timings that stand in fields. May be NULL. */
+	void (*head)(struct call *call, const struct http_head *response);
+	/* One event; not called for [DONE]. Sets call->end at the protocol's own end. */
+	void (*event)(struct call *call, const struct call_event *event);
 	/* A whole JSON response. */
 	void (*response)(struct call *call, const cJSON *body);
+	/* A response that is media or a text, not JSON: what is known of it. May be NULL
+	 * (then it becomes the output as it is). */
+	void (*media)(struct call *call, const struct stream_event *note);
+
 	/* Langfuse's fields, made from the call; the caller owns; NULL when absent. */
 	cJSON *(*input)(const struct call *call);
 	cJSON *(*output)(const struct call *call);
 	cJSON *(*model_parameters)(const struct call *call);
 };
 
-/* By method and path (query allowed, ignored). NULL: no LLM call. */
-const struct dialect *dialect_find(struct slice method, struct slice path);
-
 /* The table, NULL-terminated, for docs and tests. */
 extern const struct dialect *const dialects[];
+
+/* By method and target (query allowed, ignored). NULL: no LLM call. */
+const struct dialect *dialect_find(struct slice method, struct slice target);
+
+/* A call for the exchange that @request begins; NULL when it is no LLM call, or (then
+ * *ret_no_memory) for want of memory. A head without its path may be one. */
+struct call *call_begin(const struct http_head *request, size_t max_content, bool *ret_no_memory);
+
+/* The framing of a response to the call with this head. */
+enum framing call_framing(const struct call *call, const struct http_head *response);
 
 /* Feeds. Texts are raw; parsing, repair and limits happen inside, and what they
  * change is marked on the call. */
 void call_read_request(struct call *call, struct slice body, bool is_truncated);
-void call_read_event(struct call *call, uint64_t time_ns, struct slice data);
+/* One part of a multipart request. */
+void call_read_part(struct call *call, const struct stream_event *part);
+void call_read_head(struct call *call, const struct http_head *response);
+void call_read_event(struct call *call, uint64_t time_ns, const struct stream_event *event);
 void call_read_response(struct call *call, unsigned status, struct slice body, bool is_truncated);
+/* The stream's HTTP message is over, and the protocol's own end was not in it.
+ * True when it was finished all the same: every choice had said why it ended, or
+ * an error was told. */
+bool call_close(struct call *call);
+
+/* The first dialect whose shape @body has as a request, for dialects that wrap others; NULL. */
+const struct dialect *dialect_of_request(const cJSON *body);
 
 /* Whether what was seen has the dialect's shape in request or response; a call
  * that is false here is somebody else's endpoint. */
 bool call_is_recognised(const struct call *call);
 
-/* "openai", "azure.ai.openai", "vllm", ...: by host, then by body; NULL when neither
- * tells. Kept apart from the dialect. */
+/* "openai", "azure.ai.openai", "vllm", ...: by host, then by what only one server
+ * sends; NULL when neither tells. Kept apart from the dialect. */
 const char *provider_name(struct slice host, const struct call *call);
+/* The same by the fields of a response's head; NULL when they do not tell. Static. */
+const char *provider_of_head(const struct http_head *response);
 
 #endif

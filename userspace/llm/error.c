@@ -35,10 +35,11 @@ static bool read_object(struct call *call, const cJSON *error)
 	const char *message = json_string(error, "message");
 
 	set(call, &call->error_message, message);
-	/* The code is the finer word (rate_limit_exceeded), where it is a word. */
-	if (!cJSON_IsString(json_get(error, "code")) || !set_type(call, error, "code"))
-		if (!set_type(call, error, "type"))
-			set_type(call, error, "code");
+	/* The code is the finer word (rate_limit_exceeded), where it is a word; Google's is the status. */
+	if ((!cJSON_IsString(json_get(error, "code")) || !set_type(call, error, "code")) &&
+	    !set_type(call, error, "type") &&
+	    (!cJSON_IsString(json_get(error, "status")) || !set_type(call, error, "status")))
+		set_type(call, error, "code");
 	call->is_error = true;
 	return true;
 }
@@ -52,6 +53,7 @@ bool error_read(struct call *call, const cJSON *body)
 		return read_object(call, error);
 	if (cJSON_IsString(error) && *error->valuestring) {
 		set(call, &call->error_message, error->valuestring);
+		set_type(call, body, "error_type");	/* TGI */
 		call->is_error = true;
 		return true;
 	}

@@ -5,17 +5,7 @@
  */
 #include "llm/openai.h"
 
-#include <ctype.h>
-
 #include "llm/json.h"
-
-static void set_if_any(struct call *call, struct buf *buf, const char *text)
-{
-	if (!text || !*text)
-		return;
-	buf_reset(buf);
-	call_add(call, buf, text);
-}
 
 /* Who answers, where only its own keys tell. */
 static const char *hint_of(const cJSON *body)
@@ -49,10 +39,10 @@ void openai_read_envelope(struct call *call, const cJSON *body)
 {
 	const cJSON *usage = json_get(body, "usage");
 
-	set_if_any(call, &call->response_id, json_string(body, "id"));
-	set_if_any(call, &call->response_model, json_string(body, "model"));
-	set_if_any(call, &call->service_tier, json_string(body, "service_tier"));
-	set_if_any(call, &call->system_fingerprint, json_string(body, "system_fingerprint"));
+	call_set(call, &call->response_id, json_string(body, "id"));
+	call_set(call, &call->response_model, json_string(body, "model"));
+	call_set(call, &call->service_tier, json_string(body, "service_tier"));
+	call_set(call, &call->system_fingerprint, json_string(body, "system_fingerprint"));
 	if (!call->provider_hint)
 		call->provider_hint = hint_of(body);
 	if (!cJSON_IsObject(usage))
@@ -61,60 +51,20 @@ void openai_read_envelope(struct call *call, const cJSON *body)
 		openai_read_usage(call, usage);
 }
 
-static const char *model_of(const struct call *call)
-{
-	const char *model = call->response_model.len ? buf_text(&call->response_model)
-						     : json_string(call->request, "model");
-	const char *slash = model ? strrchr(model, '/') : NULL;
-
-	return slash ? slash + 1 : model ? model : "";
-}
-
-static bool begins(const char *text, const char *prefix)
-{
-	return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-/* Langfuse charges nothing for a bucket without a price, and only these families
- * have one for reasoning; elsewhere it stays in the output, which all of them
- * price the same. */
-static bool splits_reasoning(const char *model)
-{
-	if (begins(model, "gpt-5.4-mini") || begins(model, "gpt-5.4-nano"))
-		return false;
-	if (begins(model, "gpt-5") || begins(model, "gemini-2.5"))
-		return true;
-	if (begins(model, "gemini-") && model[7] >= '3' && model[7] <= '9')
-		return true;
-	return model[0] == 'o' && isdigit((unsigned char)model[1]);
-}
-
-/* @from less @part; an unknown part is none. */
-static uint64_t less(struct usage *usage, uint64_t from, uint64_t part)
-{
-	if (from == COUNT_UNKNOWN || part == COUNT_UNKNOWN)
-		return from;
-	if (part > from) {
-		usage->is_inconsistent = true;
-		return 0;
-	}
-	return from - part;
-}
-
 static void read_input(struct usage *usage, const cJSON *json)
 {
 	const cJSON *details = json_get(json, "prompt_tokens_details");
+	uint64_t *tokens = usage->tokens, input = json_count(json, "prompt_tokens");
 
-	usage->input_cached = json_count(details, "cached_tokens");
-	if (usage->input_cached == COUNT_UNKNOWN)
-		usage->input_cached = json_count(json, "prompt_cache_hit_tokens");
-	usage->input_cache_creation = json_count(details, "cache_write_tokens");
-	usage->input_audio = json_count(details, "audio_tokens");
+	tokens[USAGE_INPUT_CACHED] = json_count(details, "cached_tokens");
+	if (tokens[USAGE_INPUT_CACHED] == COUNT_UNKNOWN)
+		tokens[USAGE_INPUT_CACHED] = json_count(json, "prompt_cache_hit_tokens");
+	tokens[USAGE_INPUT_CACHE_CREATION] = json_count(details, "cache_write_tokens");
+	tokens[USAGE_INPUT_AUDIO] = json_count(details, "audio_tokens");
 
-	usage->input = json_count(json, "prompt_tokens");
-	usage->input = less(usage, usage->input, usage->input_cached);
-	usage->input = less(usage, usage->input, usage->input_cache_creation);
-	usage->input = less(usage, usage->input, usage->input_audio);
+	input = usage_less(usage, input, tokens[USAGE_INPUT_CACHED]);
+	input = usage_less(usage, input, tokens[USAGE_INPUT_CACHE_CREATION]);
+	tokens[USAGE_INPUT] = usage_less(usage, input, tokens[USAGE_INPUT_AUDIO]);
 }
 
 /* xAI's completion_tokens leave reasoning out; only the total tells. */
@@ -131,19 +81,15 @@ static void read_output(struct usage *usage, const cJSON *json, const char *mode
 {
 	const cJSON *details = json_get(json, "completion_tokens_details");
 	uint64_t reasoning = json_count(details, "reasoning_tokens");
+	uint64_t output = json_count(json, "completion_tokens");
+	uint64_t audio = json_count(details, "audio_tokens");
 
-	usage->output_tokens = json_count(json, "completion_tokens");
-	usage->reasoning_tokens = reasoning;
-	usage->output_audio = json_count(details, "audio_tokens");
-	if (usage->output_tokens != COUNT_UNKNOWN && reasoning != COUNT_UNKNOWN &&
-	    excludes_reasoning(json, usage->output_tokens, reasoning))
-		usage->output_tokens += reasoning;
-
-	usage->output = less(usage, usage->output_tokens, usage->output_audio);
-	if (splits_reasoning(model) && usage->output != COUNT_UNKNOWN) {
-		usage->output_reasoning = reasoning;
-		usage->output = less(usage, usage->output, reasoning);
-	}
+	if (output != COUNT_UNKNOWN && reasoning != COUNT_UNKNOWN &&
+	    excludes_reasoning(json, output, reasoning))
+		output += reasoning;
+	usage_set_output(usage, model, output, reasoning);
+	usage->tokens[USAGE_OUTPUT_AUDIO] = audio;
+	usage->tokens[USAGE_OUTPUT] = usage_less(usage, usage->tokens[USAGE_OUTPUT], audio);
 }
 
 void openai_read_usage(struct call *call, const cJSON *json)
@@ -151,12 +97,10 @@ void openai_read_usage(struct call *call, const cJSON *json)
 	const cJSON *cost = json_get(json, "cost");
 	struct usage *usage = &call->usage;
 
-	usage->is_reported = true;
-	usage->is_inconsistent = false;
-	usage->output_reasoning = COUNT_UNKNOWN;
+	usage_begin(usage);
 	read_input(usage, json);
-	read_output(usage, json, model_of(call));
-	usage->total = json_count(json, "total_tokens");
+	read_output(usage, json, call_model(call));
+	usage->tokens[USAGE_TOTAL] = json_count(json, "total_tokens");
 	if (cJSON_IsNumber(cost) && cost->valuedouble >= 0)
 		usage->cost = cost->valuedouble;
 }
@@ -170,30 +114,7 @@ struct choice *openai_choice(struct call *call, const cJSON *item, uint64_t posi
 
 void openai_read_finish(struct call *call, struct choice *choice, const cJSON *item)
 {
-	set_if_any(call, &choice->finish_reason, json_string(item, "finish_reason"));
-}
-
-static int by_index(const void *a, const void *b)
-{
-	const struct choice *x = *(const struct choice *const *)a;
-	const struct choice *y = *(const struct choice *const *)b;
-
-	return x->index < y->index ? -1 : x->index > y->index;
-}
-
-const struct choice **openai_choices_sorted(const struct call *call)
-{
-	const struct choice **sorted;
-
-	if (!call->choice_count)
-		return NULL;
-	sorted = calloc(call->choice_count, sizeof(*sorted));
-	if (!sorted)
-		return NULL;
-	for (size_t i = 0; i < call->choice_count; i++)
-		sorted[i] = &call->choices[i];
-	qsort(sorted, call->choice_count, sizeof(*sorted), by_index);
-	return sorted;
+	call_set(call, &choice->finish_reason, json_string(item, "finish_reason"));
 }
 
 /* The request's value, else the default that the drop-in writes. */
@@ -269,9 +190,4 @@ cJSON *openai_prompt(const cJSON *prompt)
 		json_append(array, cJSON_IsArray(item) && cJSON_IsNumber(item->child)
 				   ? token_note(item) : cJSON_Duplicate(item, /* recurse */ 1));
 	return array;
-}
-
-cJSON *openai_request_text(const struct call *call)
-{
-	return call->request_text.len ? cJSON_CreateString(buf_text(&call->request_text)) : NULL;
 }

@@ -3,7 +3,7 @@
 #ifndef GENTAP_LLM_OPENAI_H
 #define GENTAP_LLM_OPENAI_H
 
-#include "llm/dialect.h"
+#include "llm/chat.h"
 
 extern const struct dialect openai_chat, openai_completions, openai_embeddings;
 
@@ -18,14 +18,9 @@ void openai_read_usage(struct call *call, const cJSON *usage);
 struct choice *openai_choice(struct call *call, const cJSON *item, uint64_t position);
 /* The last finish reason that is not null wins. */
 void openai_read_finish(struct call *call, struct choice *choice, const cJSON *item);
-/* Choices in order of index: a malloced array, the caller frees; NULL when there are none. */
-const struct choice **openai_choices_sorted(const struct call *call);
-
 /* Model parameters as Langfuse's drop-in records them for chat and completions. */
 cJSON *openai_parameters(const struct call *call);
 /* A prompt or embedding input: token ids become their count. NULL for NULL. */
 cJSON *openai_prompt(const cJSON *prompt);
-/* A string of the raw request that was no JSON; NULL when there was none. */
-cJSON *openai_request_text(const struct call *call);
 
 #endif

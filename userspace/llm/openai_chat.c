@@ -223,11 +223,11 @@ static bool read_choices(struct call *call, const cJSON *body, const char *membe
 	return has_any;
 }
 
-static void event(struct call *call, uint64_t time_ns, const cJSON *data)
+static void event(struct call *call, const struct call_event *event)
 {
-	openai_read_envelope(call, data);
-	if (read_choices(call, data, "delta"))
-		call_chunk(call, time_ns);
+	openai_read_envelope(call, event->data);
+	if (read_choices(call, event->data, "delta"))
+		call_chunk(call, event->time_ns);
 }
 
 static void response(struct call *call, const cJSON *body)
@@ -243,7 +243,7 @@ static cJSON *input(const struct call *call)
 	cJSON *object;
 
 	if (!call->request)
-		return openai_request_text(call);
+		return call_request_text(call);
 	object = cJSON_CreateObject();
 	for (size_t i = 0; i < ARRAY_SIZE(before); i++)
 		json_add_copy(object, before[i], json_get(call->request, before[i]));
@@ -255,69 +255,11 @@ static cJSON *input(const struct call *call)
 	return messages ? cJSON_Duplicate(messages, /* recurse */ 1) : NULL;
 }
 
-static void add_text(cJSON *object, const char *name, const struct buf *text)
-{
-	if (text->len)
-		cJSON_AddStringToObject(object, name, buf_text(text));
-}
-
-static cJSON *function_json(const struct tool_call *tool, const char *arguments)
-{
-	cJSON *function = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(function, arguments, buf_text(&tool->arguments));
-	cJSON_AddStringToObject(function, "name", buf_text(&tool->name));
-	return function;
-}
-
-static cJSON *tool_json(const struct tool_call *tool)
-{
-	bool is_custom = strcmp(buf_text(&tool->type), "custom") == 0;
-	cJSON *json = cJSON_CreateObject();
-
-	add_text(json, "id", &tool->id);
-	json_add(json, is_custom ? "custom" : "function",
-		 function_json(tool, is_custom ? "input" : "arguments"));
-	cJSON_AddStringToObject(json, "type", tool->type.len ? buf_text(&tool->type) : "function");
-	return json;
-}
-
-static void add_tools(cJSON *message, const struct choice *choice)
-{
-	cJSON *tools;
-
-	if (!choice->tool_count)
-		return;
-	if (strcmp(buf_text(&choice->tools[0].type), "function_call") == 0) {
-		json_add(message, "function_call", function_json(&choice->tools[0], "arguments"));
-		return;
-	}
-	tools = cJSON_AddArrayToObject(message, "tool_calls");
-	for (size_t i = 0; i < choice->tool_count; i++)
-		json_append(tools, tool_json(&choice->tools[i]));
-}
-
-static cJSON *message_json(const struct call *call, const struct choice *choice)
-{
-	cJSON *message = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(message, "role",
-				choice->role.len ? buf_text(&choice->role) : "assistant");
-	add_tools(message, choice);
-	if (choice->has_content || choice->content.len)
-		cJSON_AddStringToObject(message, "content", buf_text(&choice->content));
-	else if (!call->is_stream)
-		cJSON_AddNullToObject(message, "content");
-	add_text(message, "refusal", &choice->refusal);
-	add_text(message, "reasoning", &choice->reasoning);
-	return message;
-}
-
 /* One streamed choice: its text alone, if text is all there is. */
 static cJSON *stream_json(const struct call *call, const struct choice *choice)
 {
 	if (choice->tool_count || choice->refusal.len || choice->reasoning.len)
-		return message_json(call, choice);
+		return chat_message(call, choice);
 	/* Ended without text: the output is known to be empty. Else it is unknown. */
 	if (!choice->content.len && !choice->finish_reason.len)
 		return NULL;
@@ -326,24 +268,20 @@ static cJSON *stream_json(const struct call *call, const struct choice *choice)
 
 static cJSON *output(const struct call *call)
 {
-	_cleanup_(freep) const struct choice **choices = openai_choices_sorted(call);
-	cJSON *array;
+	_cleanup_(freep) const struct choice **choices = call_choices_sorted(call);
 
-	if (!choices)
-		return call->output ? cJSON_Duplicate(call->output, /* recurse */ 1) : NULL;
-	if (call->choice_count == 1)
-		return call->is_stream ? stream_json(call, choices[0]) : message_json(call, choices[0]);
-	array = cJSON_CreateArray();
-	for (size_t i = 0; i < call->choice_count; i++)
-		json_append(array, message_json(call, choices[i]));
-	return array;
+	if (choices && call->choice_count == 1 && call->is_stream)
+		return stream_json(call, choices[0]);
+	return chat_output(call);
 }
 
 const struct dialect openai_chat = {
 	.name = "openai.chat",
+	.title = "OpenAI chat completions",
+	.streams = "SSE",
 	.generation_name = "OpenAI-generation",
 	.operation = OPERATION_CHAT,
-	.path_suffixes = (const char *const[]){ "/chat/completions", NULL },
+	.routes = (const char *const[]){ "/openai/deployments/{}/chat/completions", "/chat/completions", NULL },
 	.is_request = is_request,
 	.is_response = is_response,
 	.event = event,

@@ -38,11 +38,11 @@ static bool read_choices(struct call *call, const cJSON *body)
 	return has_any;
 }
 
-static void event(struct call *call, uint64_t time_ns, const cJSON *data)
+static void event(struct call *call, const struct call_event *event)
 {
-	openai_read_envelope(call, data);
-	if (read_choices(call, data))
-		call_chunk(call, time_ns);
+	openai_read_envelope(call, event->data);
+	if (read_choices(call, event->data))
+		call_chunk(call, event->time_ns);
 }
 
 static void response(struct call *call, const cJSON *body)
@@ -54,18 +54,18 @@ static void response(struct call *call, const cJSON *body)
 static cJSON *input(const struct call *call)
 {
 	if (!call->request)
-		return openai_request_text(call);
+		return call_request_text(call);
 	return openai_prompt(json_get(call->request, "prompt"));
 }
 
 /* A text, or as many as there are choices. */
 static cJSON *output(const struct call *call)
 {
-	_cleanup_(freep) const struct choice **choices = openai_choices_sorted(call);
+	_cleanup_(freep) const struct choice **choices = call_choices_sorted(call);
 	cJSON *array;
 
 	if (!choices)
-		return call->output ? cJSON_Duplicate(call->output, /* recurse */ 1) : NULL;
+		return call_output(call);
 	if (call->choice_count == 1)
 		return choices[0]->has_content
 		       ? cJSON_CreateString(buf_text(&choices[0]->content)) : NULL;
@@ -77,10 +77,12 @@ static cJSON *output(const struct call *call)
 
 const struct dialect openai_completions = {
 	.name = "openai.completions",
+	.title = "OpenAI completions",
+	.streams = "SSE",
 	.generation_name = "OpenAI-generation",
 	.operation = OPERATION_TEXT_COMPLETION,
-	.path_suffixes = (const char *const[]){ "/completions", NULL },
-	.path_excludes = (const char *const[]){ "/chat/completions", "/fim/completions",
+	.routes = (const char *const[]){ "/openai/deployments/{}/completions", "/completions", NULL },
+	.excludes = (const char *const[]){ "/chat/completions", "/fim/completions",
 						"/agents/completions", NULL },
 	.is_request = is_request,
 	.is_response = is_response,

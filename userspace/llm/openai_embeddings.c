@@ -14,40 +14,21 @@ static bool is_response(const cJSON *body)
 }
 
 /* Embeddings do not stream; what came as an event says nothing. */
-static void event(struct call *call, uint64_t time_ns, const cJSON *data)
+static void event(struct call *call, const struct call_event *event)
 {
-	(void)time_ns;
-	openai_read_envelope(call, data);
-}
-
-/* Numbers, or base64 of 32-bit floats (what the official clients ask for). */
-static size_t dimensions_of(const cJSON *embedding)
-{
-	size_t len;
-
-	if (cJSON_IsArray(embedding))
-		return (size_t)cJSON_GetArraySize(embedding);
-	if (!cJSON_IsString(embedding))
-		return 0;
-	len = strlen(embedding->valuestring);
-	while (len && embedding->valuestring[len - 1] == '=')
-		len--;
-	return len * 3 / 4 / sizeof(float);
+	openai_read_envelope(call, event->data);
 }
 
 static void response(struct call *call, const cJSON *body)
 {
 	const cJSON *data = json_array(body, "data");
-	size_t dimensions = data ? dimensions_of(json_get(data->child, "embedding")) : 0;
 
 	openai_read_envelope(call, body);
 	/* Of a body that was cut, nobody knows how many there were. */
 	if (!data || call->end != CALL_DONE)
 		return;
-	call->output = cJSON_CreateObject();
-	if (dimensions)
-		cJSON_AddNumberToObject(call->output, "dimensions", (double)dimensions);
-	cJSON_AddNumberToObject(call->output, "count", cJSON_GetArraySize(data));
+	call->output = vectors_note(vector_dimensions(json_get(data->child, "embedding")),
+				    (size_t)cJSON_GetArraySize(data));
 }
 
 static cJSON *input(const struct call *call)
@@ -55,13 +36,8 @@ static cJSON *input(const struct call *call)
 	const cJSON *input = json_get(call->request, "input");
 
 	if (!call->request)
-		return openai_request_text(call);
+		return call_request_text(call);
 	return openai_prompt(input ? input : json_get(call->request, "messages"));
-}
-
-static cJSON *output(const struct call *call)
-{
-	return call->output ? cJSON_Duplicate(call->output, /* recurse */ 1) : NULL;
 }
 
 /* The official clients ask for base64 on their own account, so that it says
@@ -88,14 +64,15 @@ static cJSON *model_parameters(const struct call *call)
 
 const struct dialect openai_embeddings = {
 	.name = "openai.embeddings",
+	.title = "OpenAI embeddings",
 	.generation_name = "OpenAI-embedding",
 	.operation = OPERATION_EMBEDDINGS,
-	.path_suffixes = (const char *const[]){ "/embeddings", NULL },
+	.routes = (const char *const[]){ "/openai/deployments/{}/embeddings", "/embeddings", NULL },
 	.is_request = is_request,
 	.is_response = is_response,
 	.event = event,
 	.response = response,
 	.input = input,
-	.output = output,
+	.output = call_output,
 	.model_parameters = model_parameters,
 };

@@ -84,6 +84,24 @@ static const char *by_fingerprint(const char *fingerprint)
 	return is_llama_build(fingerprint) ? "llama.cpp" : NULL;
 }
 
+const char *provider_of_head(const struct http_head *response)
+{
+	static const struct { const char *field, *provider; } fields[] = {
+		{ "anthropic-organization-id",	"anthropic" },
+		{ "x-ms-region",		"azure.ai.openai" },
+		{ "x-groq-region",		"groq" },
+		{ "x-amzn-bedrock-invocation-latency", "aws.bedrock" },
+		{ "x-litellm-call-id",		"litellm" },
+		{ "x-compute-type",		"tgi" },
+	};
+	struct slice value;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (http_field(response, fields[i].field, &value))
+			return fields[i].provider;
+	return NULL;
+}
+
 const char *provider_name(struct slice host, const struct call *call)
 {
 	const char *provider;

@@ -43,6 +43,8 @@ static void set_head(struct message *message, const char *fields)
 
 static void scene_init(struct scene *scene, const char *target, const char *request)
 {
+	bool is_out_of_memory;
+
 	*scene = (struct scene){
 		.conn = { .id = 17, .pid = 4242, .tid = 4250, .is_tls = true, .comm = "uvicorn",
 			  .server_name = "api.example", .family = 2, .peer_port = 443,
@@ -55,7 +57,7 @@ static void scene_init(struct scene *scene, const char *target, const char *requ
 	scene->exchange.request.head.method = SLICE("POST");
 	scene->exchange.request.head.target = slice_of(target);
 	scene->exchange.request.body_wire_bytes = 812;
-	scene->call = call_new(dialect_find(SLICE("POST"), slice_of(target)), LIMIT_CONTENT);
+	scene->call = call_begin(&scene->exchange.request.head, LIMIT_CONTENT, &is_out_of_memory);
 	cr_assert_not_null(scene->call);
 	scene->call->times.request_first_ns = 1000 * MS;
 	scene->call->times.end_ns = 2420 * MS + 123456;
@@ -129,25 +131,27 @@ Test(generation, a_plain_call_is_the_contracts_line)
 		expect(line, members[i].name, members[i].want, "plain call");
 }
 
-Test(generation, ids_are_of_boot_connection_and_exchange)
+Test(generation, ids_are_of_boot_connection_exchange_and_lane)
 {
 	struct generation_options other = full;
 	struct conn conn = { .id = 17 };
-	char trace[5][33], id[5][17];
+	char trace[6][33], id[6][17];
 
-	generation_ids(&full, &conn, 3, trace[0], id[0]);
-	generation_ids(&full, &conn, 3, trace[1], id[1]);
-	generation_ids(&full, &conn, 4, trace[2], id[2]);
+	generation_ids(&full, &conn, 3, 0, trace[0], id[0]);
+	generation_ids(&full, &conn, 3, 0, trace[1], id[1]);
+	generation_ids(&full, &conn, 4, 0, trace[2], id[2]);
 	other.boot_id[0] = '9';
-	generation_ids(&other, &conn, 3, trace[3], id[3]);
+	generation_ids(&other, &conn, 3, 0, trace[3], id[3]);
 	conn.id = 18;
-	generation_ids(&full, &conn, 3, trace[4], id[4]);
+	generation_ids(&full, &conn, 3, 0, trace[4], id[4]);
+	conn.id = 17;
+	generation_ids(&full, &conn, 3, 1, trace[5], id[5]);
 	/* printf 8b1a9953-c461-4a2b-8f5e-0d6f2a7b9c11:17:3 | sha256sum */
 	cr_expect_str_eq(trace[0], "8754c40f4121b829df4ef56c05cd1b19");
 	cr_expect_eq(memcmp(trace[0], id[0], 16), 0, "the seed rule gives both one beginning");
 	cr_expect_eq(strlen(id[0]), 16);
 	cr_expect_str_eq(trace[1], trace[0]);
-	for (int i = 2; i < 5; i++)
+	for (int i = 2; i < 6; i++)
 		cr_expect_str_neq(id[i], id[0], "variant %d", i);
 }
 
@@ -233,12 +237,12 @@ static void stream(struct scene *scene, const unsigned *at_ms, size_t count, con
 {
 	static const char delta[] = "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}";
 
-	call_read_event(scene->call, 1100 * MS, SLICE("{\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}"));
+	call_read_event(scene->call, 1100 * MS, &(struct stream_event){ .data = SLICE("{\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}") });
 	for (size_t i = 0; i < count; i++)
-		call_read_event(scene->call, at_ms[i] * MS, SLICE(delta));
+		call_read_event(scene->call, at_ms[i] * MS, &(struct stream_event){ .data = SLICE(delta) });
 	if (usage)
-		call_read_event(scene->call, 1900 * MS, slice_of(usage));
-	call_read_event(scene->call, 2000 * MS, SLICE("[DONE]"));
+		call_read_event(scene->call, 1900 * MS, &(struct stream_event){ .data = slice_of(usage) });
+	call_read_event(scene->call, 2000 * MS, &(struct stream_event){ .data = SLICE("[DONE]") });
 }
 
 static double number(const cJSON *object, const char *name)
@@ -428,7 +432,7 @@ Test(generation, the_path_loses_query_and_authority_and_names_azures_model)
 		_cleanup_(scene_done) struct scene scene = { 0 };
 		_cleanup_(json_freep) cJSON *line = NULL;
 
-		scene_init(&scene, "/v1/chat/completions", "{\"messages\":[]}");
+		scene_init(&scene, targets[i].model ? targets[i].target : "/v1/chat/completions", "{\"messages\":[]}");
 		scene.exchange.request.head.target = slice_of(targets[i].target);
 		line = scene_line(&scene, &full);
 		expect(json_get(line, "http"), "path", targets[i].path, targets[i].target);

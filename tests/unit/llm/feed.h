@@ -29,7 +29,9 @@ static inline void feed_events(struct call *call, const char *events)
 	while (*events) {
 		size_t len = strcspn(events, "\n");
 
-		call_read_event(call, ++number * EVENT_NS, (struct slice){ events, len });
+		struct stream_event event = { .data = { events, len } };
+
+		call_read_event(call, ++number * EVENT_NS, &event);
 		events += len + (events[len] == '\n');
 	}
 }
@@ -54,17 +56,11 @@ static inline void expect_json(cJSON *got, const char *want, const char *name, c
 /* The buckets that are known, as JSON. */
 static inline cJSON *usage_json(const struct usage *usage)
 {
-	const struct { const char *name; uint64_t count; } buckets[] = {
-		{ "input", usage->input }, { "cached", usage->input_cached },
-		{ "creation", usage->input_cache_creation }, { "input_audio", usage->input_audio },
-		{ "output", usage->output }, { "reasoning", usage->output_reasoning },
-		{ "output_audio", usage->output_audio }, { "total", usage->total },
-	};
 	cJSON *json = usage->is_reported ? cJSON_CreateObject() : NULL;
 
-	for (size_t i = 0; json && i < ARRAY_SIZE(buckets); i++)
-		if (buckets[i].count != COUNT_UNKNOWN)
-			cJSON_AddNumberToObject(json, buckets[i].name, (double)buckets[i].count);
+	for (int i = 0; json && i < USAGE_COUNT; i++)
+		if (usage->tokens[i] != COUNT_UNKNOWN)
+			cJSON_AddNumberToObject(json, usage_key(i), (double)usage->tokens[i]);
 	return json;
 }
 

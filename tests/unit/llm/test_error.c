@@ -13,7 +13,7 @@ static const struct { const char *name, *body, *message, *type; bool is_text; } 
 	{ "FastAPI", "{\"detail\":\"Not Found\"}", "Not Found", "", false },
 	{ "FastAPI's validation", "{\"detail\":[{\"loc\":[\"body\"],\"msg\":\"Field required\",\"type\":\"missing\"}]}", "Field required", "", false },
 	{ "a message", "{\"message\":\"Unauthorized\",\"type\":\"auth\"}", "Unauthorized", "auth", false },
-	{ "Gemini's array", "[{\"error\":{\"code\":400,\"message\":\"bad\",\"status\":\"INVALID_ARGUMENT\"}}]", "bad", "400", false },
+	{ "Gemini's array", "[{\"error\":{\"code\":400,\"message\":\"bad\",\"status\":\"INVALID_ARGUMENT\"}}]", "bad", "INVALID_ARGUMENT", false },
 	{ "HTML", "<html>502 Bad Gateway</html>", "<html>502 Bad Gateway</html>", "", true },
 	{ "JSON of no known form", "{\"oops\":1}", "{\"oops\":1}", "", true },
 	{ "nothing", "", "", "", false },

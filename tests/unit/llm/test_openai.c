@@ -11,22 +11,22 @@ static const struct {
 	{ "OpenAI, with everything split", "o4-mini", "{\"usage\":{\"prompt_tokens\":1200,\"completion_tokens\":300,"
 	  "\"total_tokens\":1500,\"prompt_tokens_details\":{\"cached_tokens\":1024},"
 	  "\"completion_tokens_details\":{\"reasoning_tokens\":180}}}",
-	  "{\"input\":176,\"cached\":1024,\"output\":120,\"reasoning\":180,\"total\":1500}", 300, false },
+	  "{\"input\":176,\"input_cached_tokens\":1024,\"output\":120,\"output_reasoning_tokens\":180,\"total\":1500}", 300, false },
 	{ "a model without a reasoning price keeps it in the output", "gpt-4o-mini", "{\"usage\":{\"prompt_tokens\":10,"
 	  "\"completion_tokens\":30,\"total_tokens\":40,\"completion_tokens_details\":{\"reasoning_tokens\":20}}}",
 	  "{\"input\":10,\"output\":30,\"total\":40}", 30, false },
 	{ "gpt-5.4-nano has no reasoning price", "gpt-5.4-nano-2026", "{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":3,"
 	  "\"completion_tokens_details\":{\"reasoning_tokens\":2}}}", "{\"input\":1,\"output\":3}", 3, false },
 	{ "a gateway's prefix is not the family", "openai/gpt-5.1", "{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":3,"
-	  "\"completion_tokens_details\":{\"reasoning_tokens\":2}}}", "{\"input\":1,\"output\":1,\"reasoning\":2}", 3, false },
+	  "\"completion_tokens_details\":{\"reasoning_tokens\":2}}}", "{\"input\":1,\"output\":1,\"output_reasoning_tokens\":2}", 3, false },
 	{ "Gemini from 2.5 on splits", "gemini-2.5-pro", "{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":3,"
-	  "\"completion_tokens_details\":{\"reasoning_tokens\":2}}}", "{\"input\":1,\"output\":1,\"reasoning\":2}", 3, false },
+	  "\"completion_tokens_details\":{\"reasoning_tokens\":2}}}", "{\"input\":1,\"output\":1,\"output_reasoning_tokens\":2}", 3, false },
 	{ "cache writes and audio", "m", "{\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":50,\"total_tokens\":150,"
 	  "\"prompt_tokens_details\":{\"cached_tokens\":10,\"cache_write_tokens\":20,\"audio_tokens\":30},"
 	  "\"completion_tokens_details\":{\"audio_tokens\":40,\"accepted_prediction_tokens\":5}}}",
-	  "{\"input\":40,\"cached\":10,\"creation\":20,\"input_audio\":30,\"output\":10,\"output_audio\":40,\"total\":150}", 50, false },
+	  "{\"input\":40,\"input_cached_tokens\":10,\"input_cache_creation\":20,\"input_audio_tokens\":30,\"output\":10,\"output_audio_tokens\":40,\"total\":150}", 50, false },
 	{ "zeros are counts", "m", "{\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":0,\"total_tokens\":5,"
-	  "\"prompt_tokens_details\":{\"cached_tokens\":0}}}", "{\"input\":5,\"cached\":0,\"output\":0,\"total\":5}", 0, false },
+	  "\"prompt_tokens_details\":{\"cached_tokens\":0}}}", "{\"input\":5,\"input_cached_tokens\":0,\"output\":0,\"total\":5}", 0, false },
 	{ "nulls are not", "m", "{\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":null,\"total_tokens\":5,"
 	  "\"prompt_tokens_details\":null}}", "{\"input\":5,\"total\":5}", COUNT_UNKNOWN, false },
 	{ "numbers as text", "m", "{\"usage\":{\"prompt_tokens\":\"5\",\"completion_tokens\":\"7\",\"total_tokens\":\"x\"}}",
@@ -35,11 +35,11 @@ static const struct {
 	  "{}", COUNT_UNKNOWN, false },
 	{ "DeepSeek: hit and miss", "deepseek-chat", "{\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":7,\"total_tokens\":107,"
 	  "\"prompt_cache_hit_tokens\":64,\"prompt_cache_miss_tokens\":36}}",
-	  "{\"input\":36,\"cached\":64,\"output\":7,\"total\":107}", 7, false },
+	  "{\"input\":36,\"input_cached_tokens\":64,\"output\":7,\"total\":107}", 7, false },
 	{ "xAI: reasoning beside completion_tokens", "o3-like", "{\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":20,\"total_tokens\":130,"
 	  "\"prompt_tokens_details\":{\"text_tokens\":10,\"cached_tokens\":4,\"image_tokens\":0},"
 	  "\"completion_tokens_details\":{\"reasoning_tokens\":100}}}",
-	  "{\"input\":6,\"cached\":4,\"output\":20,\"reasoning\":100,\"total\":130}", 120, false },
+	  "{\"input\":6,\"input_cached_tokens\":4,\"output\":20,\"output_reasoning_tokens\":100,\"total\":130}", 120, false },
 	{ "xAI without a reasoning price", "grok-4", "{\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":20,\"total_tokens\":130,"
 	  "\"completion_tokens_details\":{\"reasoning_tokens\":100}}}",
 	  "{\"input\":10,\"output\":120,\"total\":130}", 120, false },
@@ -47,10 +47,10 @@ static const struct {
 	  "\"total_tokens\":12}}}", "{\"input\":5,\"output\":7,\"total\":12}", 7, false },
 	{ "details over the whole are clamped", "o3", "{\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7,"
 	  "\"prompt_tokens_details\":{\"cached_tokens\":9},\"completion_tokens_details\":{\"reasoning_tokens\":8}}}",
-	  "{\"input\":0,\"cached\":9,\"output\":0,\"reasoning\":8}", 7, true },
+	  "{\"input\":0,\"input_cached_tokens\":9,\"output\":0,\"output_reasoning_tokens\":8}", 7, true },
 	{ "vLLM's created_cache_tokens are no cache write to pay", "m", "{\"usage\":{\"prompt_tokens\":13,\"total_tokens\":17,\"completion_tokens\":4,"
 	  "\"prompt_tokens_details\":{\"cached_tokens\":0,\"created_cache_tokens\":13}}}",
-	  "{\"input\":13,\"cached\":0,\"output\":4,\"total\":17}", 4, false },
+	  "{\"input\":13,\"input_cached_tokens\":0,\"output\":4,\"total\":17}", 4, false },
 	{ "none", "m", "{\"usage\":null}", NULL, COUNT_UNKNOWN, false },
 };
 
