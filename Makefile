@@ -110,7 +110,7 @@ below	= $(if $(filter $(1),pipeline),$(BUILD)/libpipeline.a $(LAYER_LIBS),$(if $
 define unit_rule
 $(BUILD)/$(1): $(BUILD)/$(1).o $(call below,$(notdir $(patsubst %/,%,$(dir $(1)))))
 	@echo "  LINK    $$@"
-	@$$(CC) -no-pie $(if $(SAN),-fsanitize=$(SAN)) -o $$@ $$^ $$(LIBS) -lcriterion
+	@$$(CC) -no-pie $(if $(SAN),-fsanitize=$(SAN)) -o $$@ $$^ $$(LIBS) $$(call pkg,--libs,libbrotlienc) -lcriterion
 endef
 $(foreach t,$(patsubst %.c,%,$(UNIT_SOURCES)),$(eval $(call unit_rule,$(t))))
 

@@ -22,13 +22,18 @@
 #define LIMIT_HTTP_HEADERS		256		/* fields of one head */
 #define LIMIT_CHUNK_LINE		(4 * KiB)
 #define LIMIT_SSE_EVENT			(4 * MiB)
-#define LIMIT_INFLATE_RATIO		1024		/* decoded : encoded, beyond the first MiB */
+#define LIMIT_CODINGS			3		/* content codings in a row */
+#define LIMIT_CODING_NAME		32		/* of one that is not known, where it is named */
+#define LIMIT_CODING_RATIO		1024ull		/* decoded : encoded, beyond the first MiB */
+#define LIMIT_DECODED			(1024 * MiB)	/* of one compressed body */
+#define LIMIT_ZSTD_WINDOW_LOG		23		/* 8 MiB, as RFC 9659 section 3 has it for HTTP */
 
 /* conn */
 #define LIMIT_CONNS			65536		/* live connections */
 #define LIMIT_PIPELINED			64		/* requests waiting on one connection */
 #define LIMIT_BODY			(4 * MiB)	/* decoded body kept of one message */
 #define LIMIT_BODIES			(256 * MiB)	/* the same, of all connections together */
+#define LIMIT_DECODERS			(512 * MiB)	/* memory of all that decompress */
 #define LIMIT_IDLE_NS			(600ull * 1000000000ull) /* then an idle connection is forgotten */
 
 /* llm */

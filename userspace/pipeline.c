@@ -31,7 +31,7 @@ static void count_marks(struct pipeline *pipeline, loss_set marks)
 static bool is_body_cut(const struct exchange *exchange, const struct message *message)
 {
 	const loss_set cuts = LOSS_BIT(LOSS_BODY_LIMIT) | LOSS_BIT(LOSS_MEMORY_LIMIT) |
-			      LOSS_BIT(LOSS_BAD_ENCODING);
+			      LOSS_BIT(LOSS_BAD_ENCODING) | LOSS_BIT(LOSS_RATIO_LIMIT);
 
 	return !message->is_whole || message->lost_bytes || message->body.is_full ||
 	       (exchange->marks & cuts);

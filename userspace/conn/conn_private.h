@@ -68,6 +68,7 @@ struct conn_table {
 	struct conn_list idle, busy;
 	size_t count;
 	size_t bodies;			/* bytes allocated for bodies */
+	size_t decoders;		/* and for those that decompress them */
 	uint64_t last_ns;		/* of the last event */
 };
 

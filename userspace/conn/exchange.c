@@ -38,10 +38,19 @@ static int copy_head(struct message *message, const struct http_head *head)
 	return 0;
 }
 
+/* The field may come in several lines. */
+static void read_codings(struct message *message)
+{
+	struct slice fields = message->head.fields, name, value;
+
+	while (http_field_next(&fields, &name, &value))
+		if (slice_eq_nocase(name, SLICE("content-encoding")))
+			codings_add(&message->codings, value);
+}
+
 static int read_head(struct message *message, const struct http_head *head, uint64_t first_ns,
 		     uint64_t now_ns)
 {
-	struct slice coding = {};
 	int r = copy_head(message, head);
 
 	if (r < 0)
@@ -49,12 +58,18 @@ static int read_head(struct message *message, const struct http_head *head, uint
 	message->has_head = true;
 	message->first_ns = first_ns;
 	message->head_ns = message->last_ns = now_ns;
-	http_field(&message->head, "content-encoding", &coding);
-	message->coding = coding_of(coding);
+	read_codings(message);
 	return 0;
 }
 
 /* --- bodies ----------------------------------------------------------------- */
+
+static void drop_decoder(struct connection *c, struct message *message)
+{
+	c->table->decoders -= message->decoder_memory;
+	message->decoder_memory = 0;
+	decoder_free(&message->decoder);
+}
 
 /* Why nothing more of the body is kept. */
 static void stop_keeping(struct connection *c, struct exchange *exchange, struct message *message,
@@ -62,7 +77,7 @@ static void stop_keeping(struct connection *c, struct exchange *exchange, struct
 {
 	exchange_mark(c, exchange, loss);
 	message->body.is_full = true;
-	inflater_free(&message->inflater);
+	drop_decoder(c, message);
 }
 
 static void keep(struct connection *c, struct exchange *exchange, struct message *message,
@@ -149,25 +164,39 @@ static void take_content(struct connection *c, struct exchange *exchange, struct
 		read_events(c, exchange, message, bytes, now_ns);
 }
 
+/* Counts what the decoder takes by now. False when all of them take too much. */
+static bool count_decoder(struct connection *c, struct message *message)
+{
+	size_t memory = decoder_memory(message->decoder);
+
+	c->table->decoders += memory - message->decoder_memory;
+	message->decoder_memory = memory;
+	return c->table->decoders <= LIMIT_DECODERS;
+}
+
 static void decode(struct connection *c, struct exchange *exchange, struct message *message,
 		   struct slice bytes, uint64_t now_ns)
 {
 	struct slice decoded;
 	enum parse parse;
 
-	if (!message->inflater)
-		message->inflater = inflater_new();
-	if (!message->inflater) {
+	if (!message->decoder)
+		message->decoder = decoder_new(&message->codings);
+	if (!message->decoder) {
 		stop_keeping(c, exchange, message, LOSS_NO_MEMORY);
 		return;
 	}
-	while ((parse = inflater_next(message->inflater, &bytes, &decoded)) == PARSE_ITEM) {
+	while ((parse = decoder_next(message->decoder, &bytes, &decoded)) == PARSE_ITEM) {
 		take_content(c, exchange, message, decoded, now_ns);
 		if (message->body.is_full)
 			return;
+		if (!count_decoder(c, message)) {
+			stop_keeping(c, exchange, message, LOSS_MEMORY_LIMIT);
+			return;
+		}
 	}
 	if (parse == PARSE_BAD)
-		stop_keeping(c, exchange, message, LOSS_BAD_ENCODING);
+		stop_keeping(c, exchange, message, decoder_failure(message->decoder));
 }
 
 void exchange_body(struct connection *c, struct exchange *exchange, struct message *message,
@@ -175,19 +204,14 @@ void exchange_body(struct connection *c, struct exchange *exchange, struct messa
 {
 	message->body_wire_bytes += bytes.len;
 	message->last_ns = now_ns;
-	if (!exchange->is_wanted || message->body.is_full)
+	if (!exchange->is_wanted || message->body.is_full || !bytes.len)
 		return;
-	switch (message->coding) {
-	case CODING_IDENTITY:
-		take_content(c, exchange, message, bytes, now_ns);
-		break;
-	case CODING_GZIP:
-		decode(c, exchange, message, bytes, now_ns);
-		break;
-	case CODING_UNKNOWN:
+	if (message->codings.unknown.len)
 		stop_keeping(c, exchange, message, LOSS_UNSUPPORTED_ENCODING);
-		break;
-	}
+	else if (message->codings.count)
+		decode(c, exchange, message, bytes, now_ns);
+	else
+		take_content(c, exchange, message, bytes, now_ns);
 }
 
 void exchange_body_gap(struct message *message, uint64_t n)
@@ -196,7 +220,7 @@ void exchange_body_gap(struct message *message, uint64_t n)
 	message->lost_bytes += n;
 	/* Text around a hole would read as something that nobody sent. Events are
 	 * apart from each other: only the one in the hole is lost. */
-	if (!message->stream || message->coding != CODING_IDENTITY || !stream_gap(message->stream, n))
+	if (!message->stream || message->codings.count || !stream_gap(message->stream, n))
 		message->body.is_full = true;
 }
 
@@ -210,7 +234,7 @@ static void free_exchange(struct connection *c, struct exchange *exchange)
 		c->table->bodies -= messages[i]->body.size;
 		buf_done(&messages[i]->head_text);
 		buf_done(&messages[i]->body);
-		inflater_free(&messages[i]->inflater);
+		drop_decoder(c, messages[i]);
 		stream_free(&messages[i]->stream);
 	}
 	free(exchange);
@@ -293,12 +317,20 @@ static void read_last_event(struct connection *c, struct exchange *exchange, str
 		give_event(c, exchange, message, &event, now_ns);
 }
 
+/* The message is at its end: so should be what was compressed. */
+static void end_decoder(struct connection *c, struct exchange *exchange, struct message *message)
+{
+	if (message->decoder && !message->body.is_full && !decoder_is_whole(message->decoder))
+		exchange_mark(c, exchange, LOSS_BAD_ENCODING);
+	drop_decoder(c, message);
+}
+
 void exchange_whole(struct connection *c, struct exchange *exchange, struct message *message,
 		    uint64_t now_ns)
 {
 	message->is_whole = true;
 	message->last_ns = now_ns;
-	inflater_free(&message->inflater);
+	end_decoder(c, exchange, message);
 	if (exchange->is_wanted)
 		read_last_event(c, exchange, message, now_ns);
 	if (message == &exchange->request)

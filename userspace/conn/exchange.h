@@ -8,8 +8,8 @@
 
 #include "base/buf.h"
 #include "base/loss.h"
+#include "wire/coding.h"
 #include "wire/http1.h"
-#include "wire/inflate.h"
 #include "wire/stream.h"
 
 struct conn;
@@ -45,9 +45,9 @@ struct message {
 	uint64_t first_ns;		/* first byte; 0 while none */
 	uint64_t head_ns;		/* last byte of the head */
 	uint64_t last_ns;		/* last byte so far */
-	enum coding coding;
-	struct inflater *inflater;
-	bool is_undecodable;		/* an error or a hole: nothing more can be decoded */
+	struct codings codings;		/* content codings; what is unknown of them points into head */
+	struct decoder *decoder;	/* owned; NULL when there are none, or until the first byte */
+	size_t decoder_memory;		/* of it, as counted in the table's */
 };
 
 struct exchange {

@@ -118,6 +118,22 @@ static bool is_complete(const struct call *call, const struct exchange *exchange
 	return true;
 }
 
+/* "unsupported_encoding:NAME", of a message whose body is so encoded. */
+static void append_coding(cJSON *reasons, const struct exchange *exchange, const struct message *message)
+{
+	_cleanup_(buf_done) struct buf name = BUF_INIT(4 * LIMIT_CODING_NAME), reason = BUF_INIT(128);
+	struct slice unknown = message->codings.unknown;
+
+	if (!unknown.len || !message->body_wire_bytes ||
+	    !(exchange->marks & LOSS_BIT(LOSS_UNSUPPORTED_ENCODING)))
+		return;
+	unknown.len = MIN(unknown.len, (size_t)LIMIT_CODING_NAME);
+	text_add_scrubbed(&name, unknown);
+	buf_printf(&reason, "%s:%.*s", loss_name(LOSS_UNSUPPORTED_ENCODING),
+		   (int)utf8_prefix(buf_slice(&name), LIMIT_CODING_NAME), buf_text(&name));
+	json_append(reasons, cJSON_CreateString(buf_text(&reason)));
+}
+
 static cJSON *reasons_json(const struct call *call, const struct exchange *exchange)
 {
 	static const struct { unsigned flag; const char *name; } kernel[] = {
@@ -131,6 +147,8 @@ static cJSON *reasons_json(const struct call *call, const struct exchange *excha
 	for (int loss = 0; loss < LOSS_COUNT; loss++)
 		if (has_mark(call, exchange, loss))
 			json_append(reasons, cJSON_CreateString(loss_name(loss)));
+	append_coding(reasons, exchange, &exchange->request);
+	append_coding(reasons, exchange, &exchange->response);
 	for (size_t i = 0; i < ARRAY_SIZE(kernel); i++)
 		if (exchange->kernel_flags & kernel[i].flag)
 			json_append(reasons, cJSON_CreateString(kernel[i].name));

@@ -2,33 +2,27 @@
 /* Compressed bodies and streams through a connection, cut at every byte. */
 #include "script.h"
 
-#include <zlib.h>
+#include "../wire/encode.h"
 
 #define EVENTS "data: a\n\ndata: b\n\n"
+#define ASKED "begin 1 client /v1/x\nrequest 1 <>\n"
+#define GET_X (&(struct step){ 'w', "GET /v1/x HTTP/1.1\r\n\r\n" })
 
-static void add_gzip(struct buf *out, const char *text)
+static const char *const codings[] = { "gzip", "deflate", "raw", "br", "zstd" };
+
+/* A response with @coded in one chunk. */
+static void add_response(struct buf *out, const char *type, const char *encoding, const struct buf *coded)
 {
-	z_stream z = { .next_in = (unsigned char *)text, .avail_in = strlen(text) };
-	char room[1024];
-
-	cr_assert_eq(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-	z.next_out = (unsigned char *)room;
-	z.avail_out = sizeof(room);
-	cr_assert_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
-	buf_add(out, room, sizeof(room) - z.avail_out);
-	deflateEnd(&z);
+	buf_printf(out, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Encoding: %s\r\n"
+		   "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", type, encoding, coded->len);
+	buf_add(out, coded->ptr, coded->len);
+	buf_add_text(out, "\r\n0\r\n\r\n");
 }
 
-/* A response with @text compressed in one chunk. */
-static void add_response(struct buf *out, const char *type, const char *text)
+static void begin(struct replay *replay)
 {
-	_cleanup_(buf_done) struct buf gzip = BUF_INIT(MiB);
-
-	add_gzip(&gzip, text);
-	buf_printf(out, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Encoding: gzip\r\n"
-		   "Transfer-Encoding: chunked\r\n\r\n%zx\r\n", type, gzip.len);
-	buf_add(out, gzip.ptr, gzip.len);
-	buf_add_text(out, "\r\n0\r\n\r\n");
+	replay_init(replay);
+	replay_open(replay, GT_FLAG_BORN);
 }
 
 static void read_cut(struct replay *replay, const struct buf *wire, size_t cut)
@@ -39,63 +33,193 @@ static void read_cut(struct replay *replay, const struct buf *wire, size_t cut)
 		replay_data(replay, GT_READ, wire->ptr + cut, wire->len - cut, wire->len - cut, 0);
 }
 
-Test(bodies, gzip_is_decoded_at_every_cut)
+Test(bodies, each_coding_is_decoded_at_every_cut)
 {
 	static const struct {
 		const char *type, *text, *want;
 	} cases[] = {
-		{ "application/json", "{\"a\":1}", "begin 1 client /v1/x\nrequest 1 <>\nend 1 complete 200 <{\"a\":1}>\n" },
-		{ "text/event-stream", EVENTS,
-		  "begin 1 client /v1/x\nrequest 1 <>\nsse 1 <a>\nsse 1 <b>\nend 1 complete 200 <>\n" },
+		{ "application/json", "{\"a\":1}", ASKED "end 1 complete 200 <{\"a\":1}>\n" },
+		{ "text/event-stream", EVENTS, ASKED "sse 1 <a>\nsse 1 <b>\nend 1 complete 200 <>\n" },
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB);
+	for (size_t i = 0; i < ARRAY_SIZE(cases) * ARRAY_SIZE(codings); i++) {
+		const char *coding = codings[i / ARRAY_SIZE(cases)], *want = cases[i % ARRAY_SIZE(cases)].want;
+		_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB), coded = BUF_INIT(MiB);
 
-		add_response(&wire, cases[i].type, cases[i].text);
+		encode(coding, slice_of(cases[i % ARRAY_SIZE(cases)].text), 0, &coded);
+		add_response(&wire, cases[i % ARRAY_SIZE(cases)].type, encode_http_name(coding), &coded);
 		for (size_t cut = 0; cut <= wire.len; cut++) {
 			struct replay replay;
 
-			replay_init(&replay);
-			replay_open(&replay, GT_FLAG_BORN);
-			replay_step(&replay, &(struct step){ 'w', "GET /v1/x HTTP/1.1\r\n\r\n" }, 0, SIZE_MAX);
+			begin(&replay);
+			replay_step(&replay, GET_X, 0, SIZE_MAX);
 			read_cut(&replay, &wire, cut);
-			cr_expect_str_eq(buf_text(&replay.trace), cases[i].want, "%s, cut at %zu", cases[i].type, cut);
+			cr_expect_str_eq(buf_text(&replay.trace), want, "%s, cut at %zu", coding, cut);
 			replay_done(&replay);
 		}
 	}
 }
 
-Test(bodies, a_compressed_request_is_decoded)
+/* on_event of script.h expects the time of the bytes that were just fed. */
+Test(bodies, an_event_has_the_time_of_the_bytes_that_completed_it)
 {
-	_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB), gzip = BUF_INIT(MiB);
-	struct replay replay;
+	for (size_t i = 0; i < ARRAY_SIZE(codings); i++) {
+		_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB);
+		struct encoder encoder;
+		struct replay replay;
 
-	add_gzip(&gzip, "{\"model\":\"m\"}");
-	buf_printf(&wire, "POST /v1/x HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", gzip.len);
-	buf_add(&wire, gzip.ptr, gzip.len);
-	replay_init(&replay);
-	replay_open(&replay, GT_FLAG_BORN);
-	read_cut(&replay, &wire, wire.len / 2);
-	cr_expect_str_eq(buf_text(&replay.trace), "begin 1 server /v1/x\nrequest 1 <{\"model\":\"m\"}>\n");
-	replay_done(&replay);
+		begin(&replay);
+		replay_step(&replay, GET_X, 0, SIZE_MAX);
+		buf_printf(&wire, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: %s\r\n\r\n",
+			   encode_http_name(codings[i]));
+		encoder_init(&encoder, codings[i]);
+		for (int n = 0; n < 3; n++) {
+			char event[32], want[32];
+
+			snprintf(event, sizeof(event), "data: %d\n\n", n);
+			snprintf(want, sizeof(want), "sse 1 <%d>\n", n);
+			encode_part(&encoder, slice_of(event), /* is_last */ false, &wire);
+			read_cut(&replay, &wire, wire.len - 1);
+			cr_expect(strstr(buf_text(&replay.trace), want), "%s: %s after its own bytes", codings[i], want);
+			buf_reset(&wire);
+		}
+		encoder_done(&encoder);
+		replay_done(&replay);
+	}
+}
+
+Test(bodies, compressed_requests_are_decoded)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(codings); i++) {
+		_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB), coded = BUF_INIT(MiB);
+		struct replay replay;
+
+		encode(codings[i], SLICE("{\"model\":\"m\"}"), 0, &coded);
+		buf_printf(&wire, "POST /v1/x HTTP/1.1\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n",
+			   encode_http_name(codings[i]), coded.len);
+		buf_add(&wire, coded.ptr, coded.len);
+		begin(&replay);
+		read_cut(&replay, &wire, wire.len / 2);
+		cr_expect_str_eq(buf_text(&replay.trace), "begin 1 server /v1/x\nrequest 1 <{\"model\":\"m\"}>\n", "%s",
+				 codings[i]);
+		replay_done(&replay);
+	}
+}
+
+/* Codings in several fields are one list. */
+Test(bodies, a_row_of_codings_is_decoded)
+{
+	_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB), inner = BUF_INIT(MiB), coded = BUF_INIT(MiB);
+
+	encode("gzip", SLICE(EVENTS), 0, &inner);
+	encode("br", buf_slice(&inner), 0, &coded);
+	add_response(&wire, "text/event-stream", "gzip\r\nContent-Encoding: br", &coded);
+	for (size_t cut = 0; cut <= wire.len; cut++) {
+		struct replay replay;
+
+		begin(&replay);
+		replay_step(&replay, GET_X, 0, SIZE_MAX);
+		read_cut(&replay, &wire, cut);
+		cr_expect_str_eq(buf_text(&replay.trace), ASKED "sse 1 <a>\nsse 1 <b>\nend 1 complete 200 <>\n",
+				 "cut at %zu", cut);
+		replay_done(&replay);
+	}
 }
 
 /* What decodes before the break is true; nothing behind it is. */
-Test(bodies, broken_gzip_keeps_what_came_before)
+Test(bodies, a_broken_one_keeps_what_came_before)
 {
-	_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB);
-	struct replay replay;
+	for (size_t i = 0; i < ARRAY_SIZE(codings); i++)
+		for (int is_garbled = 0; is_garbled < 2; is_garbled++) {
+			_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB), coded = BUF_INIT(MiB);
+			struct encoder encoder;
+			struct replay replay;
 
-	add_response(&wire, "text/event-stream", EVENTS);
-	wire.ptr[wire.len - 7 - 8] ^= 0x55;	/* in the checksum */
+			/* Flushed and never ended, though the message is; or garbage there. */
+			encoder_init(&encoder, codings[i]);
+			encode_part(&encoder, SLICE(EVENTS), /* is_last */ is_garbled, &coded);
+			encoder_done(&encoder);
+			if (is_garbled)
+				buf_add_text(&coded, "garbage");
+			add_response(&wire, "text/event-stream", encode_http_name(codings[i]), &coded);
+			begin(&replay);
+			replay_step(&replay, GET_X, 0, SIZE_MAX);
+			read_cut(&replay, &wire, 0);
+			cr_expect_str_eq(buf_text(&replay.trace), ASKED "sse 1 <a>\nsse 1 <b>\nend 1 complete 200 <> bad_encoding\n",
+					 "%s, %s", codings[i], is_garbled ? "garbled" : "cut off");
+			cr_expect_eq(replay.losses[LOSS_BAD_ENCODING], 1);
+			replay_done(&replay);
+		}
+}
+
+Test(bodies, a_bomb_is_cut_and_named)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(codings); i++) {
+		_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB), coded = BUF_INIT(MiB);
+		_cleanup_(freep) char *comments = malloc(64 * MiB);
+		struct replay replay;
+
+		memset(comments, '\n', 64 * MiB);
+		encode(codings[i], (struct slice){ comments, 64 * MiB }, 0, &coded);
+		add_response(&wire, "text/event-stream", encode_http_name(codings[i]), &coded);
+		begin(&replay);
+		replay_step(&replay, GET_X, 0, SIZE_MAX);
+		read_cut(&replay, &wire, 0);
+		cr_expect_str_eq(buf_text(&replay.trace), ASKED "end 1 complete 200 <> ratio_limit\n", "%s", codings[i]);
+		cr_expect_eq(replay.losses[LOSS_RATIO_LIMIT], 1);
+		replay_done(&replay);
+	}
+}
+
+/* Bytes that a decoder of @coded takes. */
+static size_t memory_for(const struct buf *coded)
+{
+	_cleanup_(decoder_free) struct decoder *decoder = NULL;
+	struct slice in = buf_slice(coded), out;
+	struct codings gzip = {};
+
+	codings_add(&gzip, SLICE("gzip"));
+	decoder = decoder_new(&gzip);
+	while (decoder_next(decoder, &in, &out) == PARSE_ITEM)
+		;
+	return decoder_memory(decoder);
+}
+
+static void stream_on(struct replay *replay, uint64_t conn_id, const struct buf *wire)
+{
+	replay->conn_id = conn_id;
+	replay->offset[GT_READ] = replay->offset[GT_WRITE] = 0;
+	replay_step(replay, GET_X, 0, SIZE_MAX);
+	read_cut(replay, wire, 0);
+}
+
+Test(bodies, decoders_of_live_streams_share_one_limit)
+{
+	_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB), coded = BUF_INIT(MiB);
+	struct encoder encoder;
+	struct replay replay;
+	uint64_t most, id;
+
+	encoder_init(&encoder, "gzip");
+	encode_part(&encoder, SLICE("data: x\n\n"), /* is_last */ false, &coded);
+	encoder_done(&encoder);
+	buf_add_text(&wire, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n");
+	buf_add_slice(&wire, buf_slice(&coded));
+	most = LIMIT_DECODERS / memory_for(&coded);
+
 	replay_init(&replay);
-	replay_open(&replay, GT_FLAG_BORN);
-	replay_step(&replay, &(struct step){ 'w', "GET /v1/x HTTP/1.1\r\n\r\n" }, 0, SIZE_MAX);
-	read_cut(&replay, &wire, 0);
-	cr_expect_str_eq(buf_text(&replay.trace), "begin 1 client /v1/x\nrequest 1 <>\nsse 1 <a>\nsse 1 <b>\n"
-			 "end 1 complete 200 <> bad_encoding\n");
-	cr_expect_eq(replay.losses[LOSS_BAD_ENCODING], 1);
+	for (id = 1; id <= most; id++)
+		stream_on(&replay, id, &wire);
+	cr_expect_eq(replay.losses[LOSS_MEMORY_LIMIT], 0);
+	stream_on(&replay, id, &wire);
+	cr_expect_eq(replay.losses[LOSS_MEMORY_LIMIT], 1, "one too many is marked");
+	stream_on(&replay, id + 1, &wire);
+	cr_expect_eq(replay.losses[LOSS_MEMORY_LIMIT], 2, "what was given up takes nothing");
+
+	replay.conn_id = 1;
+	replay_end(&replay, GT_EVENT_CLOSE, GT_WRITE, 0);
+	stream_on(&replay, id + 2, &wire);
+	cr_expect_eq(replay.losses[LOSS_MEMORY_LIMIT], 2, "an ended one makes room");
 	replay_done(&replay);
 }
 

@@ -118,7 +118,7 @@ static const struct script {
 	  { { 'w', GET("/v1/x") }, { 'r', CHUNKED "11111111111111111\r\nabc" }, { 'r', "abc" } },
 	  "begin 1 client /v1/x\nrequest 1 <>\nend 1 lost 200 <> malformed_http\nresync_bytes 6\nmalformed_http 1\n" },
 	{ "unknown content coding", BORN, false,
-	  { { 'w', GET("/v1/x") }, { 'r', "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 3\r\n\r\nabc" } },
+	  { { 'w', GET("/v1/x") }, { 'r', "HTTP/1.1 200 OK\r\nContent-Encoding: dcb\r\nContent-Length: 3\r\n\r\nabc" } },
 	  "begin 1 client /v1/x\nrequest 1 <>\nend 1 complete 200 <> unsupported_encoding\nunsupported_encoding 1\n" },
 	{ "gzip that is none", BORN, false,
 	  { { 'w', GET("/v1/x") }, { 'r', "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc" } },

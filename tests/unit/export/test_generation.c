@@ -219,6 +219,35 @@ Test(generation, what_is_incomplete_says_why)
 	       "\"cut_by_server\",\"ring_full\",\"call_limit\"],\"lostBytes\":101}", "incomplete");
 }
 
+Test(generation, unknown_codings_are_named)
+{
+	static const struct {
+		struct slice request, response;
+		const char *want;
+	} cases[] = {
+		{ SLICE(""), SLICE("dcz"), "[\"unsupported_encoding\",\"unsupported_encoding:dcz\"]" },
+		{ SLICE("a"), SLICE("b"), "[\"unsupported_encoding\",\"unsupported_encoding:a\",\"unsupported_encoding:b\"]" },
+		{ SLICE(""), SLICE("a\x1b[2J\xff"), "[\"unsupported_encoding\",\"unsupported_encoding:a\\ufffd[2J\\ufffd\"]" },
+		{ SLICE(""), SLICE("0123456789abcdef0123456789abcdefghi"),
+		  "[\"unsupported_encoding\",\"unsupported_encoding:0123456789abcdef0123456789abcdef\"]" },
+		{ SLICE(""), SLICE("0123456789abcdef0123456789abcd\xc3\xa9"),
+		  "[\"unsupported_encoding\",\"unsupported_encoding:0123456789abcdef0123456789abcd\\u00e9\"]" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(scene_done) struct scene scene = { 0 };
+		_cleanup_(json_freep) cJSON *line = NULL;
+
+		scene_init(&scene, "/v1/chat/completions", "{\"messages\":[]}");
+		scene_answer(&scene, 200, NULL);
+		scene.exchange.request.codings.unknown = cases[i].request;
+		scene.exchange.response.codings.unknown = cases[i].response;
+		scene.exchange.marks = LOSS_BIT(LOSS_UNSUPPORTED_ENCODING);
+		line = scene_line(&scene, &full);
+		expect(json_get(line, "evidence"), "reasons", cases[i].want, "unknown coding");
+	}
+}
+
 Test(generation, repaired_text_is_still_complete)
 {
 	_cleanup_(scene_done) struct scene scene = { 0 };
