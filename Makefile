@@ -37,7 +37,7 @@ LIBS	= $(call pkg,--libs,$(PACKAGES)) -lm -pthread
 
 # --- the program -------------------------------------------------------------
 # Layers in link order, upper first; tests of a layer link it and those below.
-LAYERS	:= export llm conn wire base
+LAYERS	:= export llm conn source wire base
 objects	= $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
 layer_lib = $(BUILD)/lib$(1).a
 LAYER_LIBS := $(foreach l,$(LAYERS),$(call layer_lib,$(l)))

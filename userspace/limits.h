@@ -28,6 +28,12 @@
 #define LIMIT_DECODED			(1024 * MiB)	/* of one compressed body */
 #define LIMIT_ZSTD_WINDOW_LOG		23		/* 8 MiB, as RFC 9659 section 3 has it for HTTP */
 
+/* source */
+#define LIMIT_CAPTURE_RECORD		(64 * KiB)	/* one event in a .gtcap file */
+#define LIMIT_CAPTURE_BLOCK		(256 * KiB)	/* records compressed together, before */
+#define LIMIT_CAPTURE_HEADER		(4 * KiB)
+#define LIMIT_CAPTURE_QUEUE		(64 * MiB)	/* events between pipeline and file */
+
 /* conn */
 #define LIMIT_CONNS			65536		/* live connections */
 #define LIMIT_PIPELINED			64		/* requests waiting on one connection */

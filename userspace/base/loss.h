@@ -48,7 +48,10 @@
 	X(STORE_FAILED,		"store_failed",		true,  "generations that the store did not take") \
 	X(SINK_FAILED,		"sink_failed",		true,  "generations that a sink did not take")	\
 	X(REFUSED,		"refused",		true,  "generations that Langfuse refused for good") \
-	X(STORE_LIMIT,		"store_limit",		true,  "unsent generations removed to bound the store")
+	X(STORE_LIMIT,		"store_limit",		true,  "unsent generations removed to bound the store") \
+	X(CAPTURE_TRUNCATED,	"capture_truncated",	true,  "recordings whose file ends early")	\
+	X(CAPTURE_DAMAGED,	"capture_damaged",	true,  "records of a file that are damaged, or no events") \
+	X(SCRUB_UNSURE,		"scrub_unsure",		false, "bytes that a recording overwrote since they might be secret")
 
 enum loss {
 #define X(name, text, is_loss, help) LOSS_##name,

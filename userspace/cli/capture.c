@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "cli/exports.h"
 #include "cli/notify.h"
 #include "cli/sample.h"
 #include "cli/say.h"
@@ -40,8 +41,7 @@ struct capture {
 	const struct options *options;
 	const struct settings *settings;
 	struct capture_command *command;	/* NULL for attach */
-	struct sinks sinks;
-	struct langfuse_options langfuse;
+	struct exports exports;
 	struct loader *loader;
 	struct exporter *exporter;
 	struct pipeline *pipeline;
@@ -160,33 +160,6 @@ static int open_loader(struct capture *capture)
 	return r < 0 ? fail_with(&error, r, "cannot load the eBPF programs") : EXIT_OK;
 }
 
-static int open_exporter(struct capture *capture)
-{
-	const struct settings *settings = capture->settings;
-	struct exporter_options exporter = {
-		.sinks = capture->sinks.items,
-		.sink_count = capture->sinks.count,
-		.langfuse = capture->sinks.has_langfuse ? &capture->langfuse : NULL,
-		.store_path = capture->summary.store,
-		.has_colour = say_has_colour(STDOUT_FILENO),
-		.is_quiet = settings_flag(settings, SETTING_QUIET),
-		.max_count = capture->options->count,
-		.flush_at = (unsigned)settings_number(settings, SETTING_FLUSH_AT),
-		.flush_interval_ms = (unsigned)(settings_number(settings, SETTING_FLUSH_INTERVAL) * 1000),
-		.is_hurried = &capture->is_hurried,
-	};
-	_cleanup_(freep) char *error = NULL;
-	int r;
-
-	capture->langfuse = settings_langfuse(settings);
-	r = exporter_new(&capture->exporter, &exporter, &error);
-
-	if (r == 0)
-		return EXIT_OK;
-	/* Here a refusal is of a file, not of the kernel: no case for exit 4. */
-	return fail(EXIT_FAILED, "%s", error ? error : strerror(-r));
-}
-
 static void read_boot_id(char ret[37])
 {
 	_cleanup_(closep) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
@@ -250,7 +223,8 @@ static int set_up(struct capture *capture)
 	if (code == EXIT_OK)
 		code = open_loader(capture);
 	if (code == EXIT_OK)
-		code = open_exporter(capture);
+		code = exports_open(&capture->exports, &capture->exporter, capture->options->count,
+				    &capture->is_hurried);
 	if (code == EXIT_OK)
 		code = open_pipeline(capture);
 	return code;
@@ -495,31 +469,6 @@ static int conclude(const struct capture *capture)
 	return EXIT_OK;
 }
 
-/* What the settings ask for that cannot be, found before anything is touched. */
-static int check_settings(struct capture *capture)
-{
-	const struct settings *settings = capture->settings;
-	_cleanup_(buf_done) struct buf error = BUF_INIT(SETTINGS_TEXT_MAX);
-	bool has_public = settings_text(settings, SETTING_PUBLIC_KEY);
-	bool has_secret = settings_text(settings, SETTING_SECRET_KEY);
-
-	if (strcmp(settings_text(settings, SETTING_CONTENT), "none") == 0)
-		return fail(EXIT_NOT_POSSIBLE, "--content none is not possible in this version yet: "
-			    "use `--content metadata`, which keeps all text in the collector");
-	if (settings_sinks(settings, &capture->sinks, &error) < 0)
-		return fail(EXIT_USAGE, "%s", buf_text(&error));
-	if (has_public != has_secret && !settings_flag(settings, SETTING_QUIET))
-		say("warning: LANGFUSE_%s_KEY is set, but LANGFUSE_%s_KEY is not: nothing is sent to Langfuse",
-		    has_public ? "PUBLIC" : "SECRET", has_public ? "SECRET" : "PUBLIC");
-	capture->summary.has_langfuse = capture->sinks.has_langfuse;
-	if (settings_flag(settings, SETTING_NO_STORE))
-		return EXIT_OK;
-	capture->summary.store = settings_text(settings, SETTING_STORE);
-	if (!capture->summary.store)
-		return fail(EXIT_USAGE, "no place for the store: set HOME or GENTAP_STORE, or use --no-store");
-	return EXIT_OK;
-}
-
 int capture(const struct options *options, const struct settings *settings,
 	    struct capture_command *command)
 {
@@ -528,10 +477,12 @@ int capture(const struct options *options, const struct settings *settings,
 		.signal_fd = -1, .timer_fd = -1,
 		.sample_rate = settings_number(settings, SETTING_SAMPLE_RATE),
 	};
-	int code = check_settings(&capture);
+	int code = exports_plan(&capture.exports, settings, EXPORTS_USUAL);
 
 	if (code != EXIT_OK)
 		return code;
+	capture.summary.store = capture.exports.store;
+	capture.summary.has_langfuse = capture.exports.sinks.has_langfuse;
 	code = set_up(&capture);
 	if (code == EXIT_OK)
 		code = attach(&capture);

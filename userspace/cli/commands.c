@@ -50,6 +50,22 @@ const struct command commands[] = {
 		.min_operands = 1, .max_operands = -1, .is_capturing = true, .run = run_run,
 	},
 	{
+		.name = "replay", .operands = "FILE.gtcap [OPTION...]",
+		.summary = "play a recorded file: the same generations, without the machine",
+		.text = "Needs no privilege, and reads stdin for `-`. The same file gives the same lines, byte for\n"
+			"byte: ids, times, environment and release are the recording's. Unless asked, generations\n"
+			"go to the terminal only, not to the store and not to Langfuse; their ids are those of the\n"
+			"live capture, so that sending them again doubles nothing.",
+		.examples = "  gentap replay incident.gtcap\n"
+			"  gentap replay incident.gtcap --json | jq .usageDetails\n"
+			"  ssh host 'sudo cat incident.gtcap' | gentap replay - --to jsonl:calls.jsonl",
+		.notes = "Exit codes: 0 done, also when the file was cut (the closing line says capture_truncated);\n"
+			"1 failed, no capture, or damaged; 2 wrong usage; 5 --strict, and something was lost, then\n"
+			"or now.",
+		.groups = { &capture_group, &capture_json_group, &settings_group, &common_group },
+		.min_operands = 1, .max_operands = 1, .is_capturing = true, .run = replay_run,
+	},
+	{
 		.name = "ls", .operands = "[OPTION...]",
 		.summary = "list the newest generations of the local store",
 		.examples = "  gentap ls -n 50\n  gentap ls --json | jq -r .model | sort | uniq -c",
@@ -105,7 +121,6 @@ const struct command commands[] = {
 	{ .name = "top" },
 	{ .name = "audit" },
 	{ .name = "record" },
-	{ .name = "replay" },
 	{}
 };
 

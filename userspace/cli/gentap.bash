@@ -11,6 +11,7 @@ _gentap_options() {
 	case $1 in
 	attach) echo "$target $limit $capture --json $settings" ;;
 	run) echo "--as-root $limit $capture --json $settings" ;;
+	replay) echo "$capture --json $settings" ;;
 	ls) echo "--limit -n --store --json $settings" ;;
 	show) echo "--store --json $settings" ;;
 	ship) echo "--store --json $settings" ;;
@@ -64,7 +65,7 @@ _gentap_ids() {
 }
 
 _gentap() {
-	local commands='attach run ls show ship doctor config version help'
+	local commands='attach run replay ls show ship doctor config version help'
 	local command=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local i
 
@@ -91,6 +92,10 @@ _gentap() {
 		return
 	fi
 	case $command in
+	replay)
+		compopt -o filenames 2>/dev/null
+		COMPREPLY=($(compgen -f -- "$word"))
+		;;
 	show) COMPREPLY=($(compgen -W "$(_gentap_ids)" -- "$word")) ;;
 	help) COMPREPLY=($(compgen -W "$commands" -- "$word")) ;;
 	run) COMPREPLY=($(compgen -c -- "$word")) ;;

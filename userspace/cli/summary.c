@@ -61,11 +61,20 @@ static void add_sent(const struct summary *summary, struct buf *ret)
 		buf_add_text(ret, " and, with --no-store, gone");
 }
 
+static void add_time(const struct summary *summary, struct buf *ret)
+{
+	buf_add_text(ret, summary->has_langfuse ? ";" : ",");
+	if (summary->is_replay)
+		buf_printf(ret, " %.1f s replayed in %" PRIu64 " ms", (double)summary->recorded_ns / 1e9,
+			   (summary->replayed_ns + 500000) / 1000000);
+	else
+		buf_printf(ret, " detached in %" PRIu64 " ms", (summary->detach_ns + 500000) / 1000000);
+}
+
 void summary_text(const struct summary *summary, struct buf *ret)
 {
 	buf_printf(ret, "%" PRIu64 " generation%s", summary->generations, summary->generations == 1 ? "" : "s");
 	add_losses(summary, ret);
 	add_sent(summary, ret);
-	buf_printf(ret, "%s detached in %" PRIu64 " ms", summary->has_langfuse ? ";" : ",",
-		   (summary->detach_ns + 500000) / 1000000);
+	add_time(summary, ret);
 }

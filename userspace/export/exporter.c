@@ -47,6 +47,7 @@ struct exporter {
 
 	pthread_mutex_t lock;		/* of what follows */
 	pthread_cond_t changed;
+	pthread_cond_t emptied;
 	struct item *first, **last;	/* the queue */
 	size_t queued;			/* bytes */
 	uint64_t pushed;
@@ -115,6 +116,18 @@ int exporter_push(struct exporter *exporter, struct slice line)
 	return r;
 }
 
+int exporter_push_waiting(struct exporter *exporter, struct slice line)
+{
+	int r;
+
+	pthread_mutex_lock(&exporter->lock);
+	while (exporter->queued && exporter->queued + sizeof(struct item) + line.len > LIMIT_QUEUE)
+		pthread_cond_wait(&exporter->emptied, &exporter->lock);
+	r = enqueue(exporter, line);
+	pthread_mutex_unlock(&exporter->lock);
+	return r;
+}
+
 /* All that waits, or NULL when nothing does and nothing will come. */
 static struct item *take_all(struct exporter *exporter)
 {
@@ -127,6 +140,7 @@ static struct item *take_all(struct exporter *exporter)
 	exporter->first = NULL;
 	exporter->last = &exporter->first;
 	exporter->queued = 0;
+	pthread_cond_broadcast(&exporter->emptied);
 	pthread_mutex_unlock(&exporter->lock);
 	return items;
 }
@@ -398,6 +412,7 @@ static void exporter_free(struct exporter **exporter)
 	store_close(&e->memory);
 	store_close(&e->store);
 	closep(&e->count_fd);
+	pthread_cond_destroy(&e->emptied);
 	pthread_cond_destroy(&e->changed);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
@@ -416,6 +431,7 @@ int exporter_new(struct exporter **ret, const struct exporter_options *options, 
 		atomic_init(&exporter->deadline_ns, UINT64_MAX);
 		pthread_mutex_init(&exporter->lock, NULL);
 		pthread_cond_init(&exporter->changed, NULL);
+		pthread_cond_init(&exporter->emptied, NULL);
 	}
 	r = !exporter ? -ENOMEM : options->max_count && exporter->count_fd < 0 ? -errno : 0;
 	if (r == 0)

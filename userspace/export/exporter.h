@@ -47,6 +47,10 @@ int exporter_new(struct exporter **ret, const struct exporter_options *options, 
  * Any thread. Beyond max_count a line is dropped, which is no loss. */
 int exporter_push(struct exporter *exporter, struct slice line);
 
+/* The same, for who can wait until the queue has room: a recorded file, not a
+ * process that goes on meanwhile. */
+int exporter_push_waiting(struct exporter *exporter, struct slice line);
+
 /* Readable (eventfd) once max_count generations are through. -1 without a limit. */
 int exporter_count_fd(const struct exporter *exporter);
 

@@ -148,7 +148,6 @@ static const struct {
 	{ "top --pid 1", "'top' is not in this version yet" },
 	{ "audit", "'audit' is not in this version yet" },
 	{ "record", "'record' is not in this version yet" },
-	{ "replay x", "'replay' is not in this version yet" },
 };
 
 Test(options, bad_usage_exits_2_and_says_what_is_wrong)
