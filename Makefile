@@ -117,20 +117,33 @@ $(foreach t,$(patsubst %.c,%,$(UNIT_SOURCES)),$(eval $(call unit_rule,$(t))))
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
 
+# Golden cases: their runner is the whole pipeline, and encoders that only it needs.
+CASE_RUNNER := $(BUILD)/tests/cases/run
+
+$(CASE_RUNNER): $(call objects,tests/cases) $(BUILD)/libpipeline.a $(LAYER_LIBS)
+	@echo "  LINK    $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(call pkg,--libs,libbrotlienc)
+
+.PHONY: cases
+cases: $(CASE_RUNNER)
+
 # --- checks ------------------------------------------------------------------
 # Each unit test runs in a process of its own; Criterion's closing lines are
 # summed up by tools/sum_tests.py, which prints the one line for the whole suite.
 SANITIZED := $(BUILD)/sanitized
 LIVE ?= tests/live/run.py
 
-.PHONY: check check-unit check-sanitized check-lint check-live check-vllm
+.PHONY: check check-unit check-cases check-sanitized check-lint check-live check-vllm
 check: deps
-	@$(MAKE) --no-print-directory all unit-tests
+	@$(MAKE) --no-print-directory all unit-tests cases
 	@python3 tools/check.py $(BUILD)
 
 # Parts of it, for those who write code.
 check-unit: unit-tests
 	@python3 tools/check.py $(BUILD) unit
+
+check-cases: all cases
+	@python3 tools/check.py $(BUILD) cases
 
 check-sanitized:
 	@python3 tools/check.py $(BUILD) sanitized
@@ -196,7 +209,7 @@ help:
 	@echo "make deps          install what the build and the tests need (Debian, Ubuntu, Fedora)"
 	@echo "make demo          see it work: a FastAPI service, a model server, gentap attached to the running service"
 	@echo "make check         every test: lint, unit and live, plain and sanitized (needs root for the live ones)"
-	@echo "make check-unit | check-sanitized | check-lint | check-live"
+	@echo "make check-unit | check-cases | check-sanitized | check-lint | check-live"
 	@echo "make check-vllm    against a real vLLM server (downloads about 1 GB, needs 3 GB of disk)"
 	@echo "make bench         what gentap costs, as paired differences in one run"
 	@echo "make install       to PREFIX (/usr/local), under DESTDIR; make uninstall takes it away"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the test suite, part by part, and closes with one line for all of it.
 
-usage: check.py BUILD [lint|unit|sanitized|live|live-sanitized]...   (all of them by default)
+usage: check.py BUILD [lint|unit|cases|sanitized|live|live-sanitized]...   (all of them by default)
 
 A part is a command whose output is shown as it comes; its result is read from
 the closing line of its kind. A part that ends without one has failed.
@@ -19,7 +19,7 @@ CRITERION = re.compile(r"Tested: .*?(\d+) \| Passing: .*?(\d+) \| Failing: .*?(\
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 SKIP = re.compile(r"^\[SKIP\]", re.M)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-UNIT_SECONDS, LIVE_SECONDS = 300, 1500
+UNIT_SECONDS, CASES_SECONDS, LIVE_SECONDS = 300, 300, 1500
 UBSAN = {"UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
 STRESSING = "mid stream|mid request|in flight|mega|bad answers|retries|every kind|requests|uvicorn server|langfuse"
 
@@ -86,11 +86,23 @@ def check_unit(build, totals, env=None):
         run_criterion(test, totals, env)
 
 
-def make_sanitized(build, totals, goal):
+def check_cases(build, totals, arguments=(), env=None):
+    """Golden cases in every variant: one verdict for each case and family of variants."""
+    output, _ = run([str(build / "tests/cases/run"), *arguments], CASES_SECONDS, env)
+    print(PLAIN.sub("", output), end="")
+    found = PLAIN.findall(output)
+    if not found:
+        totals.add(0, 1)
+        print("FAIL  cases: ended without a result")
+        return
+    totals.add(int(found[-1][0]), int(found[-1][1]))
+
+
+def make_sanitized(build, totals, *goals):
     """The folder of the build with AddressSanitizer and UBSan; None if it failed."""
     sanitized = build / "sanitized"
     output, code = run(["make", "--no-print-directory", f"-j{os.cpu_count()}", f"BUILD={sanitized}",
-                        "SAN=address,undefined", goal], 900)
+                        "SAN=address,undefined", *goals], 900)
     if code == 0:
         return sanitized
     totals.add(0, 1)
@@ -99,10 +111,12 @@ def make_sanitized(build, totals, goal):
 
 
 def check_sanitized(build, totals):
-    """The same unit tests; a leak that ASan finds fails a Criterion run only if it aborts."""
-    sanitized = make_sanitized(build, totals, "unit-tests")
+    """The same unit tests and cases; a leak that ASan finds fails a Criterion run only if it aborts."""
+    sanitized = make_sanitized(build, totals, "unit-tests", "cases")
+    env = {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1", **UBSAN}
     if sanitized:
-        check_unit(sanitized, totals, {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1", **UBSAN})
+        check_unit(sanitized, totals, env)
+        check_cases(sanitized, totals, ["--cuts", "100", "--gaps", "20"], env)
 
 
 def check_live_sanitized(build, totals):
@@ -136,7 +150,7 @@ def check_live(build, totals, pattern="", env=None):
     totals.add(int(passed), int(failed), int(skipped or 0))
 
 
-PARTS = {"lint": check_lint, "unit": check_unit, "sanitized": check_sanitized, "live": check_live,
+PARTS = {"lint": check_lint, "unit": check_unit, "cases": check_cases, "sanitized": check_sanitized, "live": check_live,
          "live-sanitized": check_live_sanitized}
 
 
