@@ -10,7 +10,7 @@
 enum ignore {
 	IGNORE_VERSION	= 1 << 0,	/* http.version */
 	IGNORE_BYTES	= 1 << 1,	/* http.requestBytes, http.responseBytes */
-	IGNORE_IDENTITY	= 1 << 2,	/* id, traceId, process, connection: of another connection */
+	IGNORE_IDENTITY	= 1 << 2,	/* id, traceId, process, connection */
 	OTHER_ROLE	= 1 << 3,	/* the role is the other one */
 };
 
