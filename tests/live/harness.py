@@ -298,8 +298,8 @@ class Test:
 
     # --- servers ---
 
-    def llm(self):
-        return Server(self, "llm", [self.python(), os.path.join(HERE, "llm_server.py"),
+    def llm(self, program="llm_server.py"):
+        return Server(self, "llm", [self.python(), os.path.join(HERE, program),
                                     "--cert", self.live("server.pem"),
                                     "--key", self.live("server.key")])
 

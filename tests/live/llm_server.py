@@ -177,9 +177,9 @@ class Server:
         await writer.drain()
 
 
-async def serve(options):
+async def serve(options, kind):
     log = open(options.log, "a", encoding="utf-8")
-    server = Server(log)
+    server = kind(log)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
 
@@ -198,7 +198,7 @@ async def serve(options):
     await stop.wait()
 
 
-def main():
+def main(kind=Server):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--log", required=True)
     parser.add_argument("--cert")
@@ -208,7 +208,7 @@ def main():
     if options.script:
         with open(options.script, encoding="utf-8") as file:
             SCRIPT.update(json.load(file))
-    asyncio.run(serve(options))
+    asyncio.run(serve(options, kind))
 
 
 if __name__ == "__main__":

@@ -25,10 +25,11 @@ import tests_equality
 import tests_faults
 import tests_kernel
 import tests_langfuse
+import tests_sdks
 import tests_server
 
 MODULES = (tests_clients, tests_server, tests_faults, tests_kernel, tests_langfuse,
-           tests_equality, tests_doctor)
+           tests_equality, tests_doctor, tests_sdks)
 LIMIT_S = 120
 
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the live tests run on, made once under build/live (or $1): a virtual
 # environment for the system's Python and for up to two other CPython minors,
-# and a certificate for localhost. Quiet and quick when all of it is there.
+# one for the official client libraries, those of Node, and a certificate for
+# localhost. Quiet and quick when all of it is there.
 #
 # Leaves build/live/interpreters: one line "MINOR PYTHON" for each environment,
 # the system's first. `setup.sh DIR main` makes the first one only (the demo).
@@ -45,6 +46,24 @@ other_minors() {
 		{ split($1, v, ".") } $1 != own && v[2] >= 10 && !seen[$1]++'
 }
 
+# The same of npm packages, without their scripts, where there is npm at all.
+make_node_modules() {
+	if ! command -v npm > /dev/null || cmp -s "$1" "$dir/npm/installed.json"; then
+		return 0
+	fi
+	echo "live tests: installing the client libraries of $1"
+	rm -rf "${dir:?}/npm"
+	mkdir -p "$dir/npm"
+	cp "$1" "$dir/npm/package.json"
+	# Says what the engines are, which is no failure: the test says whether it runs.
+	(cd "$dir/npm" && npm install --ignore-scripts --no-audit --no-fund --loglevel=error) \
+		> "$dir/npm.log" 2>&1 || {
+		cat "$dir/npm.log" >&2
+		return 1
+	}
+	cp "$1" "$dir/npm/installed.json"
+}
+
 make_certificate() {
 	[ -s "$dir/server.pem" ] && openssl x509 -checkend 3600 -noout -in "$dir/server.pem" \
 		> "$dir/openssl.log" 2>&1 && return 0
@@ -82,6 +101,8 @@ case $own in
 3.[0-9]|3.10) ;;	# the drop-in needs 3.11
 *) make_venv "$system" equality "$here/requirements-equality.txt" ;;
 esac
+make_venv "$system" sdks "$here/requirements-sdks.txt"
+make_node_modules "$here/package-sdks.json"
 echo "$own $dir/main/bin/python3" > "$dir/interpreters.tmp"
 # The newest and the oldest differ most.
 other_minors "$own" | sed -n '1p;$p' | uniq | while read -r minor python; do
