@@ -22,6 +22,11 @@
 #define LIMIT_HTTP_HEADERS		256		/* fields of one head */
 #define LIMIT_CHUNK_LINE		(4 * KiB)
 #define LIMIT_SSE_EVENT			(4 * MiB)
+#define LIMIT_FORM_HEAD			(8 * KiB)	/* of one part of a form */
+#define LIMIT_FORM_FIELD		(1 * MiB)	/* value of a part that is no file */
+#define LIMIT_BOUNDARY			70		/* RFC 2046 section 5.1.1 */
+#define LIMIT_BOUNDARY_PADDING		64		/* spaces behind it */
+#define LIMIT_MEDIA_TYPE		256		/* kept of the type of a body that is not */
 #define LIMIT_CODINGS			3		/* content codings in a row */
 #define LIMIT_CODING_NAME		32		/* of one that is not known, where it is named */
 #define LIMIT_CODING_RATIO		1024ull		/* decoded : encoded, beyond the first MiB */

@@ -123,7 +123,8 @@ static void on_request(void *ctx, struct exchange *exchange)
 
 static bool is_stream(const struct exchange *exchange)
 {
-	return exchange->response.framing != FRAMING_BODY;
+	return exchange->response.framing != FRAMING_BODY &&
+	       exchange->response.framing != FRAMING_OPAQUE;
 }
 
 static enum framing on_framing(void *ctx, struct exchange *exchange, const struct message *message)
@@ -205,6 +206,8 @@ static void on_end(void *ctx, struct exchange *exchange, uint64_t time_ns)
 	call->times.end_ns = end_of(exchange, time_ns);
 	if (is_stream(exchange))
 		end_stream(call, exchange);
+	else if (response->framing == FRAMING_OPAQUE)
+		call->end = exchange->end == END_COMPLETE ? CALL_DONE : CALL_OPEN;
 	else if (response->has_head)
 		read_response(call, exchange);
 	finish(ctx, exchange);

@@ -307,14 +307,24 @@ void exchange_response(struct connection *c, struct exchange *exchange,
 	ask_framing(c, exchange, &exchange->response);
 }
 
-static void read_last_event(struct connection *c, struct exchange *exchange, struct message *message,
-			    uint64_t now_ns)
+/* What its reader has to say at the end, be it the body's own or not. */
+static void read_last_events(struct connection *c, struct exchange *exchange, struct message *message,
+			     uint64_t now_ns)
 {
+	bool is_whole = message->is_whole && !message->body.is_full;
 	struct stream_event event;
+	enum parse parse;
 
-	if (message->stream && !message->body.is_full &&
-	    stream_eof(message->stream, &event) == PARSE_ITEM)
-		give_event(c, exchange, message, &event, now_ns);
+	if (!exchange->is_wanted || !message->stream)
+		return;
+	do {
+		parse = is_whole ? stream_eof(message->stream, &event) : stream_cut(message->stream, &event);
+		if (parse == PARSE_ITEM)
+			give_event(c, exchange, message, &event, now_ns);
+	} while (parse == PARSE_ITEM);
+	mark_losses(c, exchange, message->stream);
+	if (parse == PARSE_BAD)
+		stop_keeping(c, exchange, message, LOSS_BAD_STREAM);
 }
 
 /* The message is at its end: so should be what was compressed. */
@@ -331,8 +341,7 @@ void exchange_whole(struct connection *c, struct exchange *exchange, struct mess
 	message->is_whole = true;
 	message->last_ns = now_ns;
 	end_decoder(c, exchange, message);
-	if (exchange->is_wanted)
-		read_last_event(c, exchange, message, now_ns);
+	read_last_events(c, exchange, message, now_ns);
 	if (message == &exchange->request)
 		give_request(c, exchange);
 }
@@ -340,6 +349,10 @@ void exchange_whole(struct connection *c, struct exchange *exchange, struct mess
 void exchange_end(struct connection *c, struct exchange *exchange, enum exchange_end end,
 		  uint64_t now_ns)
 {
+	if (!exchange->request.is_whole)
+		read_last_events(c, exchange, &exchange->request, now_ns);
+	if (!exchange->response.is_whole)
+		read_last_events(c, exchange, &exchange->response, now_ns);
 	unlink_exchange(c, exchange);
 	exchange->end = end;
 	c->table->options.ops->end(c->table->options.ctx, exchange, now_ns);

@@ -210,8 +210,11 @@ const struct dialect *dialect_of_request(const cJSON *body)
 enum framing call_framing(const struct call *call, const struct http_head *response)
 {
 	struct slice content_type = {};
+	enum framing framing;
 
 	(void)call;
 	http_field(response, "content-type", &content_type);
-	return framing_of(content_type);
+	framing = framing_of(content_type);
+	/* An error is a text, whatever it says it is. */
+	return framing == FRAMING_OPAQUE && response->status >= 400 ? FRAMING_BODY : framing;
 }

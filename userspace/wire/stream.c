@@ -1,37 +1,174 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One reader for all framings: which it is, and the reader of that one. */
+/*
+ * One reader for all framings: which it is, and the reader of that one. A framing
+ * is an entry of the table, and its functions, which bring what its own reader
+ * says into the common form.
+ */
 #include "wire/stream.h"
 
-struct stream_reader {
-	enum framing framing;
-	struct sse_reader sse;
+#include "limits.h"
+#include "wire/media.h"
+
+struct opaque_reader {
+	struct media media;
+	struct buf content_type;
+	struct stream_note note;
+	bool is_told;
 };
 
-/* Less its parameters. */
-static struct slice media_type(struct slice content_type)
-{
-	const char *end = content_type.len ? memchr(content_type.ptr, ';', content_type.len) : NULL;
+struct stream_reader {
+	const struct framing_ops *ops;
+	union {
+		struct sse_reader sse;
+		struct opaque_reader opaque;
+	};
+};
 
-	if (end)
-		content_type.len = (size_t)(end - content_type.ptr);
-	return slice_trim(content_type);
+/* cut may be NULL: then there is nothing to tell. */
+struct framing_ops {
+	void (*init)(struct stream_reader *reader, struct slice content_type);
+	void (*done)(struct stream_reader *reader);
+	enum parse (*next)(struct stream_reader *reader, struct slice *in, struct stream_event *ret);
+	bool (*gap)(struct stream_reader *reader, uint64_t n);
+	enum parse (*eof)(struct stream_reader *reader, struct stream_event *ret);
+	enum parse (*cut)(struct stream_reader *reader, struct stream_event *ret);
+	struct stream_losses (*take_losses)(struct stream_reader *reader);
+};
+
+/* --- server-sent events ----------------------------------------------------- */
+
+static void sse_begin(struct stream_reader *reader, struct slice content_type)
+{
+	(void)content_type;
+	sse_init(&reader->sse);
 }
+
+static void sse_end(struct stream_reader *reader)
+{
+	sse_done(&reader->sse);
+}
+
+static enum parse give_sse(enum parse parse, const struct sse_event *event, struct stream_event *ret)
+{
+	if (parse == PARSE_ITEM)
+		*ret = (struct stream_event){ .type = event->type, .data = event->data };
+	return parse;
+}
+
+static enum parse next_sse(struct stream_reader *reader, struct slice *in, struct stream_event *ret)
+{
+	struct sse_event event;
+	enum parse parse = sse_next(&reader->sse, in, &event);
+
+	return give_sse(parse, &event, ret);
+}
+
+static bool gap_sse(struct stream_reader *reader, uint64_t n)
+{
+	(void)n;
+	sse_gap(&reader->sse);
+	return true;
+}
+
+static enum parse eof_sse(struct stream_reader *reader, struct stream_event *ret)
+{
+	struct sse_event event;
+	enum parse parse = sse_eof(&reader->sse, &event);
+
+	return give_sse(parse, &event, ret);
+}
+
+static struct stream_losses take_sse_losses(struct stream_reader *reader)
+{
+	struct stream_losses losses = { reader->sse.dropped, reader->sse.is_failed };
+
+	reader->sse.dropped = 0;
+	reader->sse.is_failed = false;
+	return losses;
+}
+
+/* --- media ------------------------------------------------------------------ */
+
+static void opaque_begin(struct stream_reader *reader, struct slice content_type)
+{
+	struct opaque_reader *opaque = &reader->opaque;
+
+	*opaque = (struct opaque_reader){ .content_type = BUF_INIT(LIMIT_MEDIA_TYPE) };
+	buf_add_slice(&opaque->content_type, content_type);
+}
+
+static void opaque_end(struct stream_reader *reader)
+{
+	media_reset(&reader->opaque.media);
+	buf_done(&reader->opaque.content_type);
+}
+
+static enum parse next_opaque(struct stream_reader *reader, struct slice *in, struct stream_event *ret)
+{
+	(void)ret;
+	media_add(&reader->opaque.media, slice_take(in, in->len));
+	return PARSE_MORE;
+}
+
+static bool gap_opaque(struct stream_reader *reader, uint64_t n)
+{
+	(void)n;
+	media_gap(&reader->opaque.media);
+	return true;
+}
+
+static enum parse eof_opaque(struct stream_reader *reader, struct stream_event *ret)
+{
+	struct opaque_reader *opaque = &reader->opaque;
+
+	if (opaque->is_told)
+		return PARSE_MORE;
+	opaque->is_told = true;
+	opaque->note = (struct stream_note){
+		.content_type = buf_slice(&opaque->content_type),
+		.size = opaque->media.size,
+		.is_incomplete = opaque->media.has_gap,
+	};
+	media_hash(&opaque->media, opaque->note.sha256);
+	*ret = (struct stream_event){ .note = &opaque->note };
+	return PARSE_ITEM;
+}
+
+static enum parse cut_opaque(struct stream_reader *reader, struct stream_event *ret)
+{
+	media_gap(&reader->opaque.media);
+	return eof_opaque(reader, ret);
+}
+
+static struct stream_losses take_opaque_losses(struct stream_reader *reader)
+{
+	return (struct stream_losses){ .is_failed = media_take_failure(&reader->opaque.media) };
+}
+
+/* --- all of them ------------------------------------------------------------ */
+
+static const struct framing_ops ops[] = {
+	[FRAMING_SSE] = { sse_begin, sse_end, next_sse, gap_sse, eof_sse, NULL, take_sse_losses },
+	[FRAMING_OPAQUE] = { opaque_begin, opaque_end, next_opaque, gap_opaque, eof_opaque, cut_opaque,
+			     take_opaque_losses },
+};
 
 enum framing framing_of(struct slice content_type)
 {
-	return slice_eq_nocase(media_type(content_type), SLICE("text/event-stream")) ? FRAMING_SSE
-										      : FRAMING_BODY;
+	if (slice_eq_nocase(media_type(content_type), SLICE("text/event-stream")))
+		return FRAMING_SSE;
+	return media_is_type(content_type) ? FRAMING_OPAQUE : FRAMING_BODY;
 }
 
 struct stream_reader *stream_new(enum framing framing, struct slice content_type)
 {
 	struct stream_reader *reader = calloc(1, sizeof(*reader));
 
-	(void)content_type;
+	assert(framing < ARRAY_SIZE(ops) && ops[framing].next);
 	if (!reader)
 		return NULL;
-	reader->framing = framing;
-	sse_init(&reader->sse);
+	reader->ops = &ops[framing];
+	reader->ops->init(reader, content_type);
 	return reader;
 }
 
@@ -39,48 +176,32 @@ void stream_free(struct stream_reader **readerp)
 {
 	if (!*readerp)
 		return;
-	sse_done(&(*readerp)->sse);
+	(*readerp)->ops->done(*readerp);
 	free(*readerp);
 	*readerp = NULL;
 }
 
-static void give(const struct sse_event *sse, struct stream_event *ret)
-{
-	*ret = (struct stream_event){ .type = sse->type, .data = sse->data };
-}
-
 enum parse stream_next(struct stream_reader *reader, struct slice *in, struct stream_event *ret)
 {
-	struct sse_event event;
-	enum parse parse = sse_next(&reader->sse, in, &event);
-
-	if (parse == PARSE_ITEM)
-		give(&event, ret);
-	return parse;
+	return reader->ops->next(reader, in, ret);
 }
 
 bool stream_gap(struct stream_reader *reader, uint64_t n)
 {
-	(void)n;
-	sse_gap(&reader->sse);
-	return true;
+	return reader->ops->gap(reader, n);
 }
 
 enum parse stream_eof(struct stream_reader *reader, struct stream_event *ret)
 {
-	struct sse_event event;
-	enum parse parse = sse_eof(&reader->sse, &event);
+	return reader->ops->eof(reader, ret);
+}
 
-	if (parse == PARSE_ITEM)
-		give(&event, ret);
-	return parse;
+enum parse stream_cut(struct stream_reader *reader, struct stream_event *ret)
+{
+	return reader->ops->cut ? reader->ops->cut(reader, ret) : PARSE_MORE;
 }
 
 struct stream_losses stream_take_losses(struct stream_reader *reader)
 {
-	struct stream_losses losses = { reader->sse.dropped, reader->sse.is_failed };
-
-	reader->sse.dropped = 0;
-	reader->sse.is_failed = false;
-	return losses;
+	return reader->ops->take_losses(reader);
 }

@@ -11,6 +11,7 @@
 enum framing {
 	FRAMING_BODY,		/* one document: no events; kept whole by who owns it */
 	FRAMING_SSE,		/* text/event-stream */
+	FRAMING_OPAQUE,		/* media: not kept; one event at the end, with a note */
 };
 
 /* What is told of a file whose bytes are not kept. */
@@ -48,12 +49,17 @@ enum parse stream_next(struct stream_reader *reader, struct slice *in, struct st
  * the reader cannot find its place behind them: then nothing more can be had. */
 bool stream_gap(struct stream_reader *reader, uint64_t n);
 
-/* The body ended: PARSE_ITEM for a last event without its end, else PARSE_MORE. */
+/* The body ended. PARSE_ITEM: a last event without its end; ask again. PARSE_MORE:
+ * that was all. PARSE_BAD: that framing cannot end here. */
 enum parse stream_eof(struct stream_reader *reader, struct stream_event *ret);
+
+/* The body was cut off here, or cannot be read on. PARSE_ITEM: what can be told of
+ * its last event all the same, a file's note; else PARSE_MORE. */
+enum parse stream_cut(struct stream_reader *reader, struct stream_event *ret);
 
 /* What was lost since the last call. */
 struct stream_losses {
-	uint64_t dropped;	/* events skipped for their size */
+	uint64_t dropped;	/* events skipped or cut for their size */
 	bool is_failed;		/* out of memory */
 };
 

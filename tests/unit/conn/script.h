@@ -76,10 +76,15 @@ static inline enum framing on_framing(void *ctx, struct exchange *e, const struc
 static inline void on_event(void *ctx, struct exchange *e, const struct message *message,
 			    uint64_t time_ns, const struct stream_event *event)
 {
-	(void)message;
 	struct replay *replay = ctx;
 
 	cr_expect_eq(time_ns, replay->now_ns);
+	if (event->note)
+		buf_printf(&replay->trace, "%s %d %.*s %d %.8s%s\n", message == &e->request ? "sent file" : "file",
+			   (int)e->number, (int)event->note->content_type.len, event->note->content_type.ptr,
+			   (int)event->note->size, event->note->sha256, event->note->is_incomplete ? " incomplete" : "");
+	if (event->note)
+		return;
 	buf_printf(&replay->trace, "sse %d ", (int)e->number);
 	add_quoted(&replay->trace, event->data);
 	buf_add_char(&replay->trace, '\n');

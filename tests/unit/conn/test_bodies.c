@@ -223,6 +223,38 @@ Test(bodies, decoders_of_live_streams_share_one_limit)
 	replay_done(&replay);
 }
 
+#define AUDIO "HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\nContent-Length: 10485760\r\n\r\n"
+
+/* The hash is of 10 MiB of "x", as sha256sum says. */
+Test(bodies, media_of_any_length_are_a_note)
+{
+	_cleanup_(freep) char *bytes = malloc(10 * MiB);
+	static const struct {
+		size_t lost, sent;
+		const char *want;
+	} cases[] = {
+		{ 0, 10 * MiB, ASKED "file 1 audio/mpeg 10485760 462a12a8\nend 1 complete 200 <>\n" },
+		{ 1000, 10 * MiB, ASKED "file 1 audio/mpeg 10484760  incomplete\nend 1 complete 200 <> lost_bytes\n" },
+		{ 0, 9 * MiB, ASKED "file 1 audio/mpeg 9437184  incomplete\nend 1 cut by server 200 <>\n" },
+	};
+
+	memset(bytes, 'x', 10 * MiB);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct replay replay;
+
+		begin(&replay);
+		replay_step(&replay, GET_X, 0, SIZE_MAX);
+		replay_step(&replay, &(struct step){ 'r', AUDIO }, 0, SIZE_MAX);
+		for (size_t at = 0, n; at < cases[i].sent; at += n) {
+			n = MIN(cases[i].sent - at, (size_t)100000);
+			replay_data(&replay, GT_READ, bytes, n, n - (at == 500000 ? cases[i].lost : 0), 0);
+		}
+		replay_end(&replay, GT_EVENT_EOF, GT_READ, 0);
+		cr_expect_str_eq(buf_text(&replay.trace), cases[i].want, "case %zu", i);
+		replay_done(&replay);
+	}
+}
+
 Test(bodies, nul_bytes_are_kept)
 {
 	static const char wire[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na\0b";
