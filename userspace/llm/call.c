@@ -45,6 +45,7 @@ struct call *call_new(const struct dialect *dialect, size_t max_content)
 	call->dialect = dialect;
 	call->operation = dialect->operation;
 	call->max_content = max_content;
+	call->is_path_known = true;
 	init_bufs(call);
 	usage_init(&call->usage);
 	return call;

@@ -101,6 +101,28 @@ cJSON *chat_output(const struct call *call)
 	return array;
 }
 
+static cJSON *text_json(const struct call *call, const struct choice *choice)
+{
+	if (choice->reasoning.len)
+		return chat_message(call, choice);
+	return choice->has_content ? cJSON_CreateString(buf_text(&choice->content)) : NULL;
+}
+
+cJSON *text_output(const struct call *call)
+{
+	_cleanup_(freep) const struct choice **choices = call_choices_sorted(call);
+	cJSON *array;
+
+	if (!choices)
+		return call_output(call);
+	if (call->choice_count == 1)
+		return text_json(call, choices[0]);
+	array = cJSON_CreateArray();
+	for (size_t i = 0; i < call->choice_count; i++)
+		json_append(array, text_json(call, choices[i]));
+	return array;
+}
+
 static cJSON *messages_json(const cJSON *messages, const cJSON *system)
 {
 	cJSON *array, *first;
@@ -136,6 +158,59 @@ cJSON *chat_input(const struct call *call, const char *messages, const cJSON *sy
 	json_add_copy(object, "tools", tools);
 	json_add(object, "messages", array);
 	return object;
+}
+
+bool chat_add(struct call *call, struct buf *buf, const char *text)
+{
+	if (!text || !*text)
+		return false;
+	call_add(call, buf, text);
+	return true;
+}
+
+struct tool_call *chat_add_tool(struct call *call, struct choice *choice, const char *id,
+				const char *name, const cJSON *arguments)
+{
+	struct tool_call *tool = choice_tool(call, choice, choice->tool_count);
+	_cleanup_(freep) char *text = NULL;
+
+	if (!tool)
+		return NULL;
+	chat_add(call, &tool->id, id);
+	chat_add(call, &tool->name, name);
+	if (cJSON_IsString(arguments)) {
+		chat_add(call, &tool->arguments, arguments->valuestring);
+	} else if (arguments) {
+		text = cJSON_PrintUnformatted(arguments);
+		chat_add(call, &tool->arguments, text);
+	}
+	return tool;
+}
+
+static cJSON *token_note(const cJSON *tokens)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "[%d tokens]", cJSON_GetArraySize(tokens));
+	return cJSON_CreateString(text);
+}
+
+cJSON *chat_prompt(const cJSON *prompt)
+{
+	const cJSON *item;
+	cJSON *array;
+
+	if (!prompt)
+		return NULL;
+	if (!cJSON_IsArray(prompt))
+		return cJSON_Duplicate(prompt, /* recurse */ 1);
+	if (cJSON_IsNumber(prompt->child))
+		return token_note(prompt);
+	array = cJSON_CreateArray();
+	cJSON_ArrayForEach(item, prompt)
+		json_append(array, cJSON_IsArray(item) && cJSON_IsNumber(item->child)
+				   ? token_note(item) : cJSON_Duplicate(item, /* recurse */ 1));
+	return array;
 }
 
 cJSON *json_members(const cJSON *object, const char *const *names)

@@ -16,10 +16,25 @@ cJSON *chat_message(const struct call *call, const struct choice *choice);
  * copy of call->output; NULL when neither is there. For dialect.output. */
 cJSON *chat_output(const struct call *call);
 
+/* The choices' text, or an array of texts, for completions: a choice with reasoning is
+ * a message. For dialect.output. */
+cJSON *text_output(const struct call *call);
+
 /* The request's messages under @messages, with its "tools" if it has any:
  * [...] or {"tools": [...], "messages": [...]}. @system (may be NULL) becomes a first
  * message of role system. The raw text of a request that was no JSON. */
 cJSON *chat_input(const struct call *call, const char *messages, const cJSON *system);
+
+/* Appends a tool call that came whole: @arguments as text, or as the object itself
+ * (NULL: none). NULL when there is no room for it; what did not fit is marked. */
+struct tool_call *chat_add_tool(struct call *call, struct choice *choice, const char *id,
+				const char *name, const cJSON *arguments);
+
+/* Appends text (may be NULL) to one of the call's bufs; true when there was some. */
+bool chat_add(struct call *call, struct buf *buf, const char *text);
+
+/* A prompt or embedding input: token ids become their count. NULL for NULL. */
+cJSON *chat_prompt(const cJSON *prompt);
 
 /* Copies of the members of @object that @names (NULL-terminated) lists; NULL when there are none. */
 cJSON *json_members(const cJSON *object, const char *const *names);

@@ -7,11 +7,21 @@
 #include "limits.h"
 #include "llm/choose.h"
 #include "llm/openai.h"
+#include "llm/servers.h"
 
 const struct dialect *const dialects[] = {
 	&openai_chat,
 	&openai_completions,
+	&ollama_chat,
+	&ollama_generate,
+	&ollama_embed,
 	&openai_embeddings,
+	&cohere_chat,
+	&cohere_embed,
+	&mistral_fim,
+	&llamacpp_completion,
+	&tgi_generate,
+	&sglang_generate,
 	NULL,
 };
 

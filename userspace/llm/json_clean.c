@@ -165,6 +165,9 @@ static bool is_data_key(const struct cleaner *c)
 	static const char *const names[] = { "data", "file_data", "b64_json", "bytes" };
 	struct slice key = { c->out->ptr + c->key, c->key_len };
 
+	/* Ollama's images stand in an array. */
+	if (c->depth && c->open[c->depth - 1] == '[')
+		return slice_eq(key, SLICE("images"));
 	if (c->last != ':')
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

@@ -165,29 +165,3 @@ cJSON *openai_parameters(const struct call *call)
 		json_add_copy(parameters, "service_tier", json_get(request, "service_tier"));
 	return parameters;
 }
-
-static cJSON *token_note(const cJSON *tokens)
-{
-	char text[48];
-
-	snprintf(text, sizeof(text), "[%d tokens]", cJSON_GetArraySize(tokens));
-	return cJSON_CreateString(text);
-}
-
-cJSON *openai_prompt(const cJSON *prompt)
-{
-	const cJSON *item;
-	cJSON *array;
-
-	if (!prompt)
-		return NULL;
-	if (!cJSON_IsArray(prompt))
-		return cJSON_Duplicate(prompt, /* recurse */ 1);
-	if (cJSON_IsNumber(prompt->child))
-		return token_note(prompt);
-	array = cJSON_CreateArray();
-	cJSON_ArrayForEach(item, prompt)
-		json_append(array, cJSON_IsArray(item) && cJSON_IsNumber(item->child)
-				   ? token_note(item) : cJSON_Duplicate(item, /* recurse */ 1));
-	return array;
-}

@@ -20,7 +20,5 @@ struct choice *openai_choice(struct call *call, const cJSON *item, uint64_t posi
 void openai_read_finish(struct call *call, struct choice *choice, const cJSON *item);
 /* Model parameters as Langfuse's drop-in records them for chat and completions. */
 cJSON *openai_parameters(const struct call *call);
-/* A prompt or embedding input: token ids become their count. NULL for NULL. */
-cJSON *openai_prompt(const cJSON *prompt);
 
 #endif

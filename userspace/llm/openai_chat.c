@@ -19,18 +19,9 @@ static bool is_response(const cJSON *body)
 	return json_array(body, "choices") || (object && strncmp(object, "chat.completion", 15) == 0);
 }
 
-/* Appends; true when there was something. */
-static bool add(struct call *call, struct buf *buf, const char *text)
-{
-	if (!text || !*text)
-		return false;
-	call_add(call, buf, text);
-	return true;
-}
-
 static bool set_once(struct call *call, struct buf *buf, const char *text)
 {
-	return !buf->len && add(call, buf, text);
+	return !buf->len && chat_add(call, buf, text);
 }
 
 /* Mistral's thinking part holds parts of its own. */
@@ -40,9 +31,9 @@ static bool add_thinking(struct call *call, struct choice *choice, const cJSON *
 	bool has_any = false;
 
 	if (cJSON_IsString(thinking))
-		return add(call, &choice->reasoning, thinking->valuestring);
+		return chat_add(call, &choice->reasoning, thinking->valuestring);
 	cJSON_ArrayForEach(part, thinking)
-		has_any |= add(call, &choice->reasoning, json_string(part, "text"));
+		has_any |= chat_add(call, &choice->reasoning, json_string(part, "text"));
 	return has_any;
 }
 
@@ -54,12 +45,12 @@ static bool read_content(struct call *call, struct choice *choice, const cJSON *
 
 	if (cJSON_IsString(content)) {
 		choice->has_content = true;
-		return add(call, &choice->content, content->valuestring);
+		return chat_add(call, &choice->content, content->valuestring);
 	}
 	if (!cJSON_IsArray(content))
 		return false;
 	cJSON_ArrayForEach(part, content) {
-		has_any |= add(call, &choice->content, json_string(part, "text"));
+		has_any |= chat_add(call, &choice->content, json_string(part, "text"));
 		has_any |= add_thinking(call, choice, json_get(part, "thinking"));
 	}
 	choice->has_content |= choice->content.len > 0;
@@ -74,7 +65,7 @@ static bool read_audio(struct call *call, struct choice *choice, const cJSON *au
 
 	/* A stream's "" only announces the role. */
 	if (call->is_stream || !choice->has_content)
-		add(call, &choice->content, transcript);
+		chat_add(call, &choice->content, transcript);
 	return has_any;
 }
 
@@ -134,9 +125,9 @@ static bool add_arguments(struct call *call, struct tool_call *tool, const cJSON
 
 	if (cJSON_IsObject(arguments)) {
 		text = cJSON_PrintUnformatted(arguments);
-		return add(call, &tool->arguments, text);
+		return chat_add(call, &tool->arguments, text);
 	}
-	return add(call, &tool->arguments, cJSON_GetStringValue((cJSON *)arguments));
+	return chat_add(call, &tool->arguments, cJSON_GetStringValue((cJSON *)arguments));
 }
 
 static bool read_tool(struct call *call, struct choice *choice, uint64_t place, const cJSON *item)
@@ -195,8 +186,8 @@ static bool read_message(struct call *call, struct choice *choice, const cJSON *
 		reasoning = json_string(message, "reasoning");
 	set_once(call, &choice->role, json_string(message, "role"));
 	has_any = read_content(call, choice, json_get(message, "content"));
-	has_any |= add(call, &choice->reasoning, reasoning);
-	has_any |= add(call, &choice->refusal, json_string(message, "refusal"));
+	has_any |= chat_add(call, &choice->reasoning, reasoning);
+	has_any |= chat_add(call, &choice->refusal, json_string(message, "refusal"));
 	has_any |= read_tools(call, choice, json_array(message, "tool_calls"));
 	has_any |= read_function_call(call, choice, json_get(message, "function_call"));
 	has_any |= read_audio(call, choice, json_get(message, "audio"));
@@ -281,7 +272,7 @@ const struct dialect openai_chat = {
 	.streams = "SSE",
 	.generation_name = "OpenAI-generation",
 	.operation = OPERATION_CHAT,
-	.routes = (const char *const[]){ "/openai/deployments/{}/chat/completions", "/chat/completions", NULL },
+	.routes = (const char *const[]){ "/openai/deployments/{}/chat/completions", "/chat/completions", "/agents/completions", NULL },
 	.is_request = is_request,
 	.is_response = is_response,
 	.event = event,

@@ -55,24 +55,7 @@ static cJSON *input(const struct call *call)
 {
 	if (!call->request)
 		return call_request_text(call);
-	return openai_prompt(json_get(call->request, "prompt"));
-}
-
-/* A text, or as many as there are choices. */
-static cJSON *output(const struct call *call)
-{
-	_cleanup_(freep) const struct choice **choices = call_choices_sorted(call);
-	cJSON *array;
-
-	if (!choices)
-		return call_output(call);
-	if (call->choice_count == 1)
-		return choices[0]->has_content
-		       ? cJSON_CreateString(buf_text(&choices[0]->content)) : NULL;
-	array = cJSON_CreateArray();
-	for (size_t i = 0; i < call->choice_count; i++)
-		json_append(array, cJSON_CreateString(buf_text(&choices[i]->content)));
-	return array;
+	return chat_prompt(json_get(call->request, "prompt"));
 }
 
 const struct dialect openai_completions = {
@@ -89,6 +72,6 @@ const struct dialect openai_completions = {
 	.event = event,
 	.response = response,
 	.input = input,
-	.output = output,
+	.output = text_output,
 	.model_parameters = openai_parameters,
 };

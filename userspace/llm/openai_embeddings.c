@@ -37,7 +37,7 @@ static cJSON *input(const struct call *call)
 
 	if (!call->request)
 		return call_request_text(call);
-	return openai_prompt(input ? input : json_get(call->request, "messages"));
+	return chat_prompt(input ? input : json_get(call->request, "messages"));
 }
 
 /* The official clients ask for base64 on their own account, so that it says
