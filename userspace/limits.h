@@ -21,6 +21,8 @@
 #define LIMIT_HTTP_HEAD			(64 * KiB)
 #define LIMIT_HTTP_HEADERS		256		/* fields of one head */
 #define LIMIT_CHUNK_LINE		(4 * KiB)
+#define LIMIT_HTTP2_FRAME		(1 * MiB)	/* payload of one frame */
+#define LIMIT_HPACK_TABLE		(64 * KiB)	/* HTTP/2's header table of one direction */
 #define LIMIT_SSE_EVENT			(4 * MiB)
 #define LIMIT_FORM_HEAD			(8 * KiB)	/* of one part of a form */
 #define LIMIT_FORM_FIELD		(1 * MiB)	/* value of a part that is no file */
@@ -42,6 +44,9 @@
 /* conn */
 #define LIMIT_CONNS			65536		/* live connections */
 #define LIMIT_PIPELINED			64		/* requests waiting on one connection */
+#define LIMIT_HTTP2_STREAMS		1024		/* open on one connection */
+#define LIMIT_HTTP2_STATE		(256 * MiB)	/* header tables and the like, of all connections */
+#define LIMIT_HTTP2_DOUBT_NS		(120ull * 1000000000ull) /* then a stream whose end may be lost is given up */
 #define LIMIT_BODY			(4 * MiB)	/* decoded body kept of one message */
 #define LIMIT_BODIES			(256 * MiB)	/* the same, of all connections together */
 #define LIMIT_DECODERS			(512 * MiB)	/* memory of all that decompress */
