@@ -66,6 +66,7 @@
 #define LIMIT_METADATA			(16 * KiB)	/* a request's own metadata and response format */
 #define LIMIT_METADATA_KEYS		64		/* OTel allows a span 128 attributes in all */
 #define LIMIT_ERROR_TEXT		(2 * KiB)
+#define LIMIT_FACT			(2 * KiB)	/* of what a server tells of itself, each */
 
 /* export */
 #define LIMIT_QUEUE			(64 * MiB)	/* generations between pipeline and exporter */

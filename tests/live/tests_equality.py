@@ -45,7 +45,7 @@ SCENARIOS = {
     "plain, priced reasoning": call("reasoning", "gpt-5-gt-reason", reasoning_effort="low",
                                     verbosity="high"),
     "plain, schema": call("schema", response_format=SCHEMA),
-    "plain, parsed": dict(call("parsed, and refused", "gt-refuse"), parse=True),
+    "plain, parsed and refused": dict(call("parsed, and refused", "gt-refuse"), parse=True),
     "plain, parameters": call("parameters", temperature=0.2, top_p=0.9, seed=7, user="u-42",
                               stop=["x"], max_completion_tokens=50, service_tier="flex", n=1,
                               presence_penalty=0.5, frequency_penalty=-0.5, logit_bias={"7": 1}),
@@ -131,13 +131,14 @@ def is_message(sdk, own, exchange):
     return own == exchange["error"]["message"] if exchange["error"] else own == "the engine died"
 
 
+REFUSED = ".*refused"
 GONE = "connection closed by the client before the end of the stream"
 
 # (field, scenarios, why, whether the two values differ as they should)
 DIFFERENCES = (
     ("langfuse.trace.name", ".*", "what the server takes for a name when it is not sent",
      lambda sdk, own, _: sdk is None and own in ("OpenAI-generation", "OpenAI-embedding")),
-    ("level", "(?!error|timeout|broken).*", "the server's default, said",
+    ("level", "(?!error|timeout|broken|.*refused).*", "the server's default, said",
      lambda sdk, own, _: sdk is None and own == "DEFAULT"),
     ("usage_details", "(?!error|timeout|broken|stream, no usage).*",
      "flat and disjoint: right at any server, whatever the provider's counts overlap in",
@@ -152,9 +153,9 @@ DIFFERENCES = (
     ("output", "(stream|completion|completion stream), two",
      "the SDK joins a stream's answers to one text, and keeps the last of a completion's",
      has_all_answers),
-    ("output", ".*refused|plain, parsed", "the SDK loses refusals", adds_said("refusal")),
+    ("output", REFUSED, "the SDK loses refusals", adds_said("refusal")),
     ("output", ".*reasoning", "the SDK loses reasoning", adds_said("reasoning")),
-    ("metadata.response_format", "plain, parsed", "gentap has what was sent", is_wire_schema),
+    ("metadata.response_format", "plain, parsed.*", "gentap has what was sent", is_wire_schema),
     ("metadata.tenant", "plain, metadata kept back",
      "without store=True the SDK sends the metadata to Langfuse alone, not with the request",
      lambda sdk, own, _: sdk == "acme" and own is None),
@@ -170,6 +171,10 @@ DIFFERENCES = (
                                         "count": exchange["inputs"]} != sdk),
     ("status_message", "timeout", "the client's patience is not on the wire",
      says("connection closed by the client before a response")),
+    ("level", REFUSED, "the SDK does not tell that the model refused", says("ERROR")),
+    ("status", REFUSED, "as the level", says(2)),
+    ("status_message", REFUSED, "as the level",
+     lambda sdk, own, exchange: sdk is None and own == exchange["refusal"][0]),
     ("level", "broken, by (client|server)", "the SDK does not tell that a stream broke",
      says("WARNING")),
     ("level", "broken, by error", "the SDK does not tell that a stream broke", says("ERROR")),

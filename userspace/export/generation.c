@@ -95,7 +95,8 @@ static bool is_unanswered(const struct call *call, const struct exchange *exchan
 
 static const char *level_of(const struct call *call, const struct exchange *exchange)
 {
-	if (is_http_error(exchange) || call->is_error || is_unanswered(call, exchange))
+	if (is_http_error(exchange) || call->is_error || call_refusal(call) ||
+	    is_unanswered(call, exchange))
 		return "ERROR";
 	if (call->end != CALL_DONE || has_mark(call, exchange, LOSS_GAP))
 		return "WARNING";
@@ -176,6 +177,15 @@ static const char *cut_text(const struct call *call, const struct exchange *exch
 	return call->end == CALL_DONE ? NULL : "the end of the call was not seen";
 }
 
+static void add_refusal(struct buf *text, const struct generation_options *options,
+			const struct buf *refusal)
+{
+	if (refusal->len && options->content == CONTENT_FULL)
+		buf_add(text, refusal->ptr, utf8_prefix(buf_slice(refusal), LIMIT_ERROR_TEXT));
+	else
+		buf_add_text(text, "refused");
+}
+
 /* As the official client words it, so that both ways of tracing agree. */
 static void add_status_message(cJSON *line, const struct generation_options *options,
 			       const struct call *call, const struct exchange *exchange)
@@ -191,6 +201,8 @@ static void add_status_message(cJSON *line, const struct generation_options *opt
 	} else if (call->is_error) {
 		buf_add_text(&text, has_message ? buf_text(&call->error_message)
 						: "error reported by the provider");
+	} else if (call_refusal(call)) {
+		add_refusal(&text, options, call_refusal(call));
 	} else if (cut_text(call, exchange)) {
 		buf_add_text(&text, cut_text(call, exchange));
 	}

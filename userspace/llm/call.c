@@ -33,6 +33,7 @@ static void init_bufs(struct call *call)
 	call->system_fingerprint = BUF_INIT(NAME_MAX_BYTES);
 	call->error_message = BUF_INIT(LIMIT_ERROR_TEXT);
 	call->error_type = BUF_INIT(NAME_MAX_BYTES);
+	call->refusal = BUF_INIT(LIMIT_ERROR_TEXT);
 }
 
 struct call *call_new(const struct dialect *dialect, size_t max_content)
@@ -90,6 +91,7 @@ void call_free(struct call **callp)
 	buf_done(&call->system_fingerprint);
 	buf_done(&call->error_message);
 	buf_done(&call->error_type);
+	buf_done(&call->refusal);
 	for (size_t i = 0; i < call->choice_count; i++)
 		choice_done(&call->choices[i]);
 	free(call->choices);
@@ -171,6 +173,8 @@ void call_fact(struct call *call, const char *name, cJSON *value)
 {
 	if (!value)
 		return;
+	if (json_fit(&value, LIMIT_FACT))
+		call->marks |= LOSS_BIT(LOSS_CONTENT_TRUNCATED);
 	if (!call->facts)
 		call->facts = cJSON_CreateObject();
 	cJSON_DeleteItemFromObjectCaseSensitive(call->facts, name);
@@ -186,6 +190,21 @@ void call_set(struct call *call, struct buf *buf, const char *text)
 		return;
 	buf_reset(buf);
 	call_add(call, buf, text);
+}
+
+void call_refuse(struct call *call, const char *message)
+{
+	call->is_refused = true;
+	if (message && !call->refusal.len)
+		buf_add(&call->refusal, message, utf8_prefix(slice_of(message), LIMIT_ERROR_TEXT));
+}
+
+const struct buf *call_refusal(const struct call *call)
+{
+	for (size_t i = 0; i < call->choice_count; i++)
+		if (call->choices[i].refusal.len)
+			return &call->choices[i].refusal;
+	return call->is_refused ? &call->refusal : NULL;
 }
 
 const char *call_model(const struct call *call)

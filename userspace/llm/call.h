@@ -102,6 +102,8 @@ struct call {
 	bool is_error;			/* the provider said so, in any way */
 	bool is_error_text;		/* error_message is the start of a body of no known shape */
 	struct buf error_message, error_type;
+	bool is_refused;		/* the model refused, or a filter stopped it: call_refuse() */
+	struct buf refusal;		/* in the provider's words; "": it has none. See call_refusal */
 	enum call_end end;
 
 	struct call_times times;
@@ -130,6 +132,13 @@ void call_fact(struct call *call, const char *name, cJSON *value);
 
 /* Of a bounded buf that holds a name: the last text that is not empty wins. */
 void call_set(struct call *call, struct buf *buf, const char *text);
+
+/* The answer is a refusal, or was stopped by a safety filter: level ERROR, with the
+ * first @message (may be NULL or "") that says something. */
+void call_refuse(struct call *call, const char *message);
+/* Why the call was refused, "" when no word of it is known; NULL when it was not.
+ * A choice's refusal counts without call_refuse(). Borrowed. */
+const struct buf *call_refusal(const struct call *call);
 
 /* The model that served the call as far as is known, without vendor prefix: for
  * rules that depend on the model's family. Never NULL. */

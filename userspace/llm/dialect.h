@@ -37,6 +37,8 @@ struct dialect {
 	const char *const *array_routes; /* those of routes whose answer may be a JSON array that comes
 					 * element by element (FRAMING_JSON_ARRAY); may be NULL */
 
+	bool has_media;			/* answers may hold media in base64: long ones become notes */
+
 	/* Whether a parsed request body has this grammar's shape. */
 	bool (*is_request)(const cJSON *body);
 	/* Whether a parsed response body, or the data of an event, has it. */

@@ -162,7 +162,10 @@ static struct slice media_type(struct slice s)
 
 static bool is_data_key(const struct cleaner *c)
 {
-	static const char *const names[] = { "data", "file_data", "b64_json", "bytes" };
+	static const char *const names[] = {
+		"data", "file_data", "b64_json", "bytes", "partial_image_b64", "result",
+		"encrypted_content", "audio",
+	};
 	struct slice key = { c->out->ptr + c->key, c->key_len };
 
 	/* Ollama's images stand in an array. */

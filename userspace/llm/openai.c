@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Envelope, usage, choices and parameters of the OpenAI family, as OpenAI and
- * the many servers that speak its grammar send them.
+ * Envelope, choices and parameters of the OpenAI family, as OpenAI and the many
+ * servers that speak its grammar send them.
  */
 #include "llm/openai.h"
 
@@ -35,6 +35,13 @@ static const char *hint_of(const cJSON *body)
 	return NULL;
 }
 
+static void copy_fact(struct call *call, const char *fact, const cJSON *body, const char *name)
+{
+	const cJSON *item = json_get(body, name);
+
+	call_fact(call, fact, item ? cJSON_Duplicate(item, /* recurse */ 1) : NULL);
+}
+
 void openai_read_envelope(struct call *call, const cJSON *body)
 {
 	const cJSON *usage = json_get(body, "usage");
@@ -49,60 +56,9 @@ void openai_read_envelope(struct call *call, const cJSON *body)
 		usage = json_get(json_get(body, "x_groq"), "usage");
 	if (cJSON_IsObject(usage))
 		openai_read_usage(call, usage);
-}
-
-static void read_input(struct usage *usage, const cJSON *json)
-{
-	const cJSON *details = json_get(json, "prompt_tokens_details");
-	uint64_t *tokens = usage->tokens, input = json_count(json, "prompt_tokens");
-
-	tokens[USAGE_INPUT_CACHED] = json_count(details, "cached_tokens");
-	if (tokens[USAGE_INPUT_CACHED] == COUNT_UNKNOWN)
-		tokens[USAGE_INPUT_CACHED] = json_count(json, "prompt_cache_hit_tokens");
-	tokens[USAGE_INPUT_CACHE_CREATION] = json_count(details, "cache_write_tokens");
-	tokens[USAGE_INPUT_AUDIO] = json_count(details, "audio_tokens");
-
-	input = usage_less(usage, input, tokens[USAGE_INPUT_CACHED]);
-	input = usage_less(usage, input, tokens[USAGE_INPUT_CACHE_CREATION]);
-	tokens[USAGE_INPUT] = usage_less(usage, input, tokens[USAGE_INPUT_AUDIO]);
-}
-
-/* xAI's completion_tokens leave reasoning out; only the total tells. */
-static bool excludes_reasoning(const cJSON *json, uint64_t output, uint64_t reasoning)
-{
-	uint64_t prompt = json_count(json, "prompt_tokens");
-	uint64_t total = json_count(json, "total_tokens");
-
-	return reasoning && prompt != COUNT_UNKNOWN && total != COUNT_UNKNOWN &&
-	       total == prompt + output + reasoning;
-}
-
-static void read_output(struct usage *usage, const cJSON *json, const char *model)
-{
-	const cJSON *details = json_get(json, "completion_tokens_details");
-	uint64_t reasoning = json_count(details, "reasoning_tokens");
-	uint64_t output = json_count(json, "completion_tokens");
-	uint64_t audio = json_count(details, "audio_tokens");
-
-	if (output != COUNT_UNKNOWN && reasoning != COUNT_UNKNOWN &&
-	    excludes_reasoning(json, output, reasoning))
-		output += reasoning;
-	usage_set_output(usage, model, output, reasoning);
-	usage->tokens[USAGE_OUTPUT_AUDIO] = audio;
-	usage->tokens[USAGE_OUTPUT] = usage_less(usage, usage->tokens[USAGE_OUTPUT], audio);
-}
-
-void openai_read_usage(struct call *call, const cJSON *json)
-{
-	const cJSON *cost = json_get(json, "cost");
-	struct usage *usage = &call->usage;
-
-	usage_begin(usage);
-	read_input(usage, json);
-	read_output(usage, json, call_model(call));
-	usage->tokens[USAGE_TOTAL] = json_count(json, "total_tokens");
-	if (cJSON_IsNumber(cost) && cost->valuedouble >= 0)
-		usage->cost = cost->valuedouble;
+	copy_fact(call, "serverTimings", body, "timings");	/* llama.cpp */
+	copy_fact(call, "serverTimings", body, "metrics");	/* vLLM */
+	copy_fact(call, "kvTransferParams", body, "kv_transfer_params");
 }
 
 struct choice *openai_choice(struct call *call, const cJSON *item, uint64_t position)
@@ -114,7 +70,12 @@ struct choice *openai_choice(struct call *call, const cJSON *item, uint64_t posi
 
 void openai_read_finish(struct call *call, struct choice *choice, const cJSON *item)
 {
-	call_set(call, &choice->finish_reason, json_string(item, "finish_reason"));
+	const char *reason = json_string(item, "finish_reason");
+
+	call_set(call, &choice->finish_reason, reason);
+	copy_fact(call, "stopReason", item, "stop_reason");	/* vLLM: the string or token that stopped it */
+	if (reason && strcmp(reason, "content_filter") == 0)
+		call_refuse(call, "stopped by the provider's content filter");
 }
 
 /* The request's value, else the default that the drop-in writes. */

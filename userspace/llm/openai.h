@@ -11,7 +11,9 @@ extern const struct dialect openai_chat, openai_completions, openai_embeddings;
  * (Azure's first chunk) and nulls change nothing. */
 void openai_read_envelope(struct call *call, const cJSON *body);
 
-/* A provider's usage object becomes disjoint buckets; the last one wins. */
+/* A provider's usage object becomes disjoint buckets; the last one wins. Names of chat
+ * (prompt_tokens, completion_tokens) and of all that came later (input_tokens,
+ * output_tokens) alike; details that have no bucket are left out. */
 void openai_read_usage(struct call *call, const cJSON *usage);
 
 /* The choice of an item of `choices`: by its index, else by @position. */

@@ -272,6 +272,7 @@ const struct dialect openai_chat = {
 	.streams = "SSE",
 	.generation_name = "OpenAI-generation",
 	.operation = OPERATION_CHAT,
+	.has_media = true,
 	.routes = (const char *const[]){ "/openai/deployments/{}/chat/completions", "/chat/completions", "/agents/completions", NULL },
 	.is_request = is_request,
 	.is_response = is_response,

@@ -135,6 +135,11 @@ void call_read_head(struct call *call, const struct http_head *response)
 		call->dialect->head(call, response);
 }
 
+static unsigned answer_flags(const struct call *call)
+{
+	return call->dialect->has_media ? JSON_OMIT_BASE64 : 0;
+}
+
 static void read_media(struct call *call, const struct stream_event *event)
 {
 	call->has_shape |= call->request != NULL;
@@ -166,7 +171,7 @@ void call_read_event(struct call *call, uint64_t time_ns, const struct stream_ev
 		call->times.end_ns = time_ns;
 		return;
 	}
-	json = json_parse(event->data, 0, &call->marks);
+	json = json_parse(event->data, answer_flags(call), &call->marks);
 	if (!json)
 		return;
 	if (error_read(call, json) || choose_by_response(call, json))
@@ -197,7 +202,7 @@ void call_read_response(struct call *call, unsigned status, struct slice body, b
 	if (!is_truncated)
 		call->end = CALL_DONE;
 	if (body.len)
-		json = json_parse(body, is_truncated ? JSON_CUT : 0, &marks);
+		json = json_parse(body, answer_flags(call) | (is_truncated ? JSON_CUT : 0), &marks);
 	if (status >= 400) {
 		/* Errors may be any text: that they are no JSON is no loss. */
 		call->marks |= marks & ~LOSS_BIT(LOSS_BAD_JSON);

@@ -202,6 +202,26 @@ Test(generation, failures_say_what_failed_and_claim_no_usage)
 	}
 }
 
+Test(generation, a_refusal_is_an_error_in_the_models_words)
+{
+	struct generation_options metadata = full;
+
+	metadata.content = CONTENT_METADATA;
+	for (int is_kept_back = 0; is_kept_back < 2; is_kept_back++) {
+		_cleanup_(scene_done) struct scene scene = { 0 };
+		_cleanup_(json_freep) cJSON *line = NULL;
+
+		scene_init(&scene, "/v1/chat/completions", REQUEST);
+		scene_answer(&scene, 200, "{\"choices\":[{\"message\":{\"role\":\"assistant\",\"refusal\":\"I will not.\"},"
+			     "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1}}");
+		line = scene_line(&scene, is_kept_back ? &metadata : &full);
+		expect(line, "level", "\"ERROR\"", "refusal");
+		expect(line, "statusMessage", is_kept_back ? "\"refused\"" : "\"I will not.\"", "refusal");
+		expect(line, "usageDetails", "{\"input\":1}", "it is paid for all the same");
+		expect(line, "costDetails", NULL, "refusal");
+	}
+}
+
 Test(generation, what_is_incomplete_says_why)
 {
 	_cleanup_(scene_done) struct scene scene = { 0 };

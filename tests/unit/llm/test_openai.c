@@ -51,6 +51,20 @@ static const struct {
 	{ "vLLM's created_cache_tokens are no cache write to pay", "m", "{\"usage\":{\"prompt_tokens\":13,\"total_tokens\":17,\"completion_tokens\":4,"
 	  "\"prompt_tokens_details\":{\"cached_tokens\":0,\"created_cache_tokens\":13}}}",
 	  "{\"input\":13,\"input_cached_tokens\":0,\"output\":4,\"total\":17}", 4, false },
+	{ "Responses' names, with details that have no bucket", "gpt-5.1", "{\"usage\":{\"input_tokens\":1200,\"input_tokens_details\":"
+	  "{\"cached_tokens\":1000,\"cache_write_tokens\":100,\"cache_write_tokens_details\":{\"ttl_30m_tokens\":100,\"ttl_12h_tokens\":0}},"
+	  "\"output_tokens\":50,\"output_tokens_details\":{\"reasoning_tokens\":20},\"total_tokens\":1250}}",
+	  "{\"input\":100,\"input_cached_tokens\":1000,\"input_cache_creation\":100,\"output\":30,\"output_reasoning_tokens\":20,\"total\":1250}", 50, false },
+	{ "a realtime model is priced by modality", "gpt-realtime-2026", "{\"usage\":{\"total_tokens\":300,\"input_tokens\":200,\"output_tokens\":100,"
+	  "\"input_token_details\":{\"text_tokens\":120,\"audio_tokens\":80,\"cached_tokens\":60,\"cached_tokens_details\":{\"text_tokens\":50,\"audio_tokens\":10}},"
+	  "\"output_token_details\":{\"text_tokens\":30,\"audio_tokens\":70}}}",
+	  "{\"input_text_tokens\":70,\"input_audio_tokens\":70,\"input_cached_text_tokens\":50,\"input_cached_audio_tokens\":10,"
+	  "\"output_text_tokens\":30,\"output_audio_tokens\":70,\"total\":300}", 100, false },
+	{ "so is an audio model in a chat", "gpt-4o-audio-preview", "{\"usage\":{\"prompt_tokens\":50,\"completion_tokens\":20,\"total_tokens\":70,"
+	  "\"prompt_tokens_details\":{\"audio_tokens\":40,\"cached_tokens\":0},\"completion_tokens_details\":{\"audio_tokens\":15}}}",
+	  "{\"input_text_tokens\":10,\"input_audio_tokens\":40,\"input_cached_text_tokens\":0,\"output_text_tokens\":5,\"output_audio_tokens\":15,\"total\":70}", 20, false },
+	{ "cached audio is not counted twice", "m", "{\"usage\":{\"input_tokens\":100,\"input_tokens_details\":{\"audio_tokens\":80,\"cached_tokens\":60,"
+	  "\"cached_tokens_details\":{\"audio_tokens\":50}}}}", "{\"input\":10,\"input_cached_tokens\":60,\"input_audio_tokens\":30}", COUNT_UNKNOWN, false },
 	{ "none", "m", "{\"usage\":null}", NULL, COUNT_UNKNOWN, false },
 };
 
@@ -110,5 +124,47 @@ Test(openai, parameters_are_what_the_drop_in_records)
 
 		call_add(call, &call->service_tier, parameters[i].tier);
 		expect_json(openai_parameters(call), parameters[i].parameters, parameters[i].name, "parameters");
+	}
+}
+
+static const struct { const char *name, *body, *facts; } facts[] = {
+	{ "Groq's seconds", "{\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"queue_time\":0.25,\"total_time\":0.5}}",
+	  "{\"serverTimings\":{\"queue_time\":0.25,\"total_time\":0.5}}" },
+	{ "vLLM's metrics and what stopped it", "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"x\"},\"finish_reason\":\"stop\",\"stop_reason\":\"END\"}],"
+	  "\"kv_transfer_params\":{\"do_remote_decode\":true},\"metrics\":{\"queue_time_ms\":2}}",
+	  "{\"stopReason\":\"END\",\"serverTimings\":{\"queue_time_ms\":2},\"kvTransferParams\":{\"do_remote_decode\":true}}" },
+	{ "llama.cpp's timings", "{\"choices\":[],\"timings\":{\"prompt_ms\":3.5}}", "{\"serverTimings\":{\"prompt_ms\":3.5}}" },
+	{ "nulls are none", "{\"choices\":[{\"stop_reason\":null}],\"kv_transfer_params\":null,\"metrics\":null}", NULL },
+};
+
+Test(openai, what_servers_tell_of_themselves_are_facts)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++) {
+		_cleanup_(call_free) struct call *call = feed_request(&openai_chat, "{\"messages\":[]}");
+
+		feed_response(call, 200, facts[i].body);
+		expect_json(call->facts ? cJSON_Duplicate(call->facts, /* recurse */ 1) : NULL, facts[i].facts, facts[i].name, "facts");
+	}
+}
+
+static const struct { const char *name, *body, *refusal; } refusals[] = {
+	{ "a refusal", "{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"I will not.\"},\"finish_reason\":\"stop\"}]}", "I will not." },
+	{ "a filter", "{\"choices\":[{\"message\":{\"content\":\"Hal\"},\"finish_reason\":\"content_filter\"}]}",
+	  "stopped by the provider's content filter" },
+	{ "an empty refusal is none", "{\"choices\":[{\"message\":{\"content\":\"Hi\",\"refusal\":\"\"},\"finish_reason\":\"stop\"}]}", NULL },
+	{ "of several answers one", "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"Hi\"}},{\"index\":1,\"message\":{\"refusal\":\"No.\"}}]}", "No." },
+};
+
+Test(openai, refusals_and_filters_are_told)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+		_cleanup_(call_free) struct call *call = feed_request(&openai_chat, "{\"messages\":[]}");
+		const struct buf *refusal;
+
+		feed_response(call, 200, refusals[i].body);
+		refusal = call_refusal(call);
+		cr_expect_eq(refusal != NULL, refusals[i].refusal != NULL, "%s", refusals[i].name);
+		cr_expect_str_eq(refusal ? buf_text(refusal) : "", refusals[i].refusal ? refusals[i].refusal : "", "%s", refusals[i].name);
+		cr_expect_not(call->is_error, "%s", refusals[i].name);
 	}
 }
