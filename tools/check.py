@@ -10,6 +10,7 @@ the closing line of its kind. A part that ends without one has failed.
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -96,6 +97,37 @@ def check_cases(build, totals, arguments=(), env=None):
         print("FAIL  cases: ended without a result")
         return
     totals.add(int(found[-1][0]), int(found[-1][1]))
+    check_replays(build, totals, env)
+
+
+def replay(gentap, capture, env):
+    """None when the capture's generations are the lines that the case wants, byte for byte; else what is wrong."""
+    process = subprocess.run([str(gentap), "replay", str(capture), "--json", "--no-store"], env=env, timeout=60,
+                             stdin=subprocess.DEVNULL, capture_output=True)
+    if process.returncode:
+        return f"exit code {process.returncode}: {process.stderr.decode(errors='replace')}"
+    want = capture.with_suffix(".jsonl").read_bytes()
+    return None if process.stdout == want else f"got\n{process.stdout.decode()}not\n{want.decode()}"
+
+
+def check_replays(build, totals, env=None):
+    """Each case as a capture file, replayed by gentap itself."""
+    folder = build / "cases"
+    shutil.rmtree(folder, ignore_errors=True)
+    output, code = run([str(build / "tests/cases/run"), "--gtcap", str(folder)], CASES_SECONDS)
+    captures = sorted(folder.glob("*.gtcap"))
+    if code != 0 or not captures:
+        totals.add(0, 1)
+        print(f"FAIL  captures of the cases\n{output}")
+        return
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANGFUSE_", "GENTAP_"))}
+    wrong = {capture.stem: replay(build / "gentap", capture, {**clean, **(env or {})}) for capture in captures}
+    for name, what in wrong.items():
+        if what:
+            print(f"FAIL  replay of {name}: {what}")
+    failed = sum(map(bool, wrong.values()))
+    totals.add(len(wrong) - failed, failed)
+    print(f"{'FAIL' if failed else 'ok  '}  {len(wrong) - failed} of {len(wrong)} captures replay to their lines")
 
 
 def make_sanitized(build, totals, *goals):
@@ -112,7 +144,7 @@ def make_sanitized(build, totals, *goals):
 
 def check_sanitized(build, totals):
     """The same unit tests and cases; a leak that ASan finds fails a Criterion run only if it aborts."""
-    sanitized = make_sanitized(build, totals, "unit-tests", "cases")
+    sanitized = make_sanitized(build, totals, "all", "unit-tests", "cases")
     env = {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1", **UBSAN}
     if sanitized:
         check_unit(sanitized, totals, env)

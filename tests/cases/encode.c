@@ -16,7 +16,7 @@ static const struct { const char *name, *field; int window; } codes[] = {
 	[CODE_GZIP]	   = { "gzip",	       "gzip",	  MAX_WBITS + 16 },
 	[CODE_DEFLATE]	   = { "deflate",      "deflate", MAX_WBITS },
 	/* What some servers send under that name: without the zlib format around it. */
-	[CODE_DEFLATE_RAW] = { "deflate raw",  "deflate", -MAX_WBITS },
+	[CODE_DEFLATE_RAW] = { "deflate-raw",  "deflate", -MAX_WBITS },
 	[CODE_BR]	   = { "br",	       "br",	  0 },
 	[CODE_ZSTD]	   = { "zstd",	       "zstd",	  0 },
 };

@@ -7,7 +7,7 @@
 
 enum code { CODE_GZIP, CODE_DEFLATE, CODE_DEFLATE_RAW, CODE_BR, CODE_ZSTD, CODE_COUNT };
 
-const char *code_name(enum code code);	/* "deflate raw" */
+const char *code_name(enum code code);	/* "deflate-raw" */
 const char *code_field(enum code code);	/* what Content-Encoding says: "deflate" */
 
 enum encode_end { ENCODE_FLUSH, ENCODE_END };

@@ -12,11 +12,14 @@
 #include "llm/json.h"
 #include "play.h"
 #include "pretty.h"
+#include "record.h"
 #include "variants.h"
 
 static const char usage[] =
 	"usage: run [OPTION] [FILE.case | FOLDER]...   (tests/cases by default)\n"
 	"  --print      print what comes out of one case, to be read and then put into it\n"
+	"  --gtcap DIR  write each case as DIR/NAME.gtcap, and the lines wanted as DIR/NAME.jsonl\n"
+	"  --seeds DIR  write what fuzzers may start from, a folder for each decoder\n"
 	"  --cuts N     most places where a wire is cut in two (default 5000)\n"
 	"  --gaps N     most places where bytes are lost (default 50)\n"
 	"  --jobs N     cases at the same time (default: processors)\n";
@@ -93,6 +96,22 @@ static int print_case(const char *path)
 				(unsigned long long)outcome.losses[loss]);
 	case_done(test);
 	return 0;
+}
+
+/* Has each case written by @write. */
+static int write_all(const struct paths *paths, const char *folder,
+		     bool (*write)(const struct test_case *test, const char *folder))
+{
+	int code = 0;
+
+	for (size_t i = 0; i < paths->count; i++) {
+		_cleanup_(freep) struct test_case *test = calloc(1, sizeof(*test));
+
+		if (!case_load(test, paths->list[i]) || !write(test, folder))
+			code = 1;
+		case_done(test);
+	}
+	return code;
 }
 
 /* Runs in a process of its own. */
@@ -218,29 +237,59 @@ static int run_all(const struct paths *paths, const struct variants_options *opt
 	return totals.failed || !totals.passed;
 }
 
-int main(int argc, char **argv)
+struct arguments {
+	bool is_print;
+	const char *gtcap, *seeds;	/* folders */
+	struct variants_options variants;
+	size_t jobs;
+};
+
+static bool take_arguments(int argc, char **argv, struct arguments *ret)
 {
 	static const struct option options[] = {
 		{ "print", no_argument, NULL, 'p' }, { "cuts", required_argument, NULL, 'c' },
-		{ "gaps", required_argument, NULL, 'g' }, { "jobs", required_argument, NULL, 'j' }, { 0 },
+		{ "gaps", required_argument, NULL, 'g' }, { "jobs", required_argument, NULL, 'j' },
+		{ "gtcap", required_argument, NULL, 't' }, { "seeds", required_argument, NULL, 's' }, { 0 },
 	};
-	struct variants_options variants = { .cuts = 5000, .gaps = 50 };
-	_cleanup_(paths_done) struct paths paths = { 0 };
-	long jobs = sysconf(_SC_NPROCESSORS_ONLN);
-	bool is_print = false;
+	bool is_ok = true;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		unsigned long n = optarg ? strtoul(optarg, NULL, 10) : 1;
+		size_t n = optarg ? strtoul(optarg, NULL, 10) : 0;
 
-		if (option == '?' || !n) {
-			fputs(usage, stderr);
-			return 2;
+		switch (option) {
+		case 'p':
+			ret->is_print = true;
+			break;
+		case 't':
+			ret->gtcap = optarg;
+			break;
+		case 's':
+			ret->seeds = optarg;
+			break;
+		case 'c':
+		case 'g':
+		case 'j':
+			*(option == 'c' ? &ret->variants.cuts : option == 'g' ? &ret->variants.gaps
+									      : &ret->jobs) = n;
+			is_ok &= n > 0;
+			break;
+		default:
+			is_ok = false;
 		}
-		is_print |= option == 'p';
-		variants.cuts = option == 'c' ? n : variants.cuts;
-		variants.gaps = option == 'g' ? n : variants.gaps;
-		jobs = option == 'j' ? (long)n : jobs;
+	}
+	return is_ok;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments = { .variants = { .cuts = 5000, .gaps = 50 } };
+	_cleanup_(paths_done) struct paths paths = { 0 };
+
+	arguments.jobs = (size_t)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1l);
+	if (!take_arguments(argc, argv, &arguments)) {
+		fputs(usage, stderr);
+		return 2;
 	}
 	for (int i = optind; i < argc; i++)
 		find(&paths, argv[i]);
@@ -250,7 +299,11 @@ int main(int argc, char **argv)
 		fputs("run: no cases there\n", stderr);
 		return 2;
 	}
-	if (is_print)
+	if (arguments.is_print)
 		return print_case(paths.list[0]);
-	return run_all(&paths, &variants, (size_t)MAX(jobs, 1));
+	if (arguments.gtcap)
+		return write_all(&paths, arguments.gtcap, record_case);
+	if (arguments.seeds)
+		return write_all(&paths, arguments.seeds, seed_case);
+	return run_all(&paths, &arguments.variants, arguments.jobs);
 }

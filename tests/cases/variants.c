@@ -259,7 +259,7 @@ static void run_coding(struct job *job, enum side side, enum code code)
 
 static void codings(struct job *job)
 {
-	static const enum code codes[] = { CODE_GZIP };
+	static const enum code codes[] = { CODE_GZIP, CODE_DEFLATE, CODE_DEFLATE_RAW, CODE_BR, CODE_ZSTD };
 
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
 		run_coding(job, SIDE_RESPONSE, codes[i]);

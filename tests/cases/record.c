@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "body.h"
+#include "limits.h"
+#include "play.h"
+#include "source/capture_writer.h"
+
+/* --- files ------------------------------------------------------------------ */
+
+static bool bad(const char *path)
+{
+	fprintf(stderr, "%s: %s\n", path, strerror(errno));
+	return false;
+}
+
+/* "FOLDER/SUB/openai.chat.streamSUFFIX", its folders made. */
+static void path_of(char *ret, size_t size, const struct test_case *test, const char *folder,
+		    const char *sub, const char *suffix)
+{
+	int len;
+
+	mkdir(folder, 0777);
+	len = snprintf(ret, size, "%s/%s", folder, sub);
+	mkdir(ret, 0777);
+	snprintf(ret + len, size - (size_t)len, "%s%s%s", *sub ? "/" : "", test->name, suffix);
+	for (char *at = ret + len + 1; *at; at++)
+		if (*at == '/')
+			*at = '.';
+}
+
+static int create(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+}
+
+static bool write_file(const char *path, struct slice bytes)
+{
+	_cleanup_(closep) int fd = create(path);
+
+	return (fd >= 0 && write(fd, bytes.ptr, bytes.len) == (ssize_t)bytes.len) || bad(path);
+}
+
+/* --- captures --------------------------------------------------------------- */
+
+struct recording {
+	struct capture_writer *writer;
+	uint64_t last_ns;
+	int error;
+};
+
+static void on_event(void *ctx, const struct gt_event *event)
+{
+	struct recording *recording = ctx;
+	int r = capture_writer_event(recording->writer, event);
+
+	recording->last_ns = event->time_ns;
+	if (r < 0)
+		recording->error = r;
+}
+
+/* The end of a recording is where gentap detached. */
+static void on_detach(void *ctx, uint64_t time_ns)
+{
+	struct recording *recording = ctx;
+
+	recording->last_ns = time_ns;
+}
+
+static bool usual_script(const struct test_case *test, struct script *ret)
+{
+	struct http1_form form = { .framing = test->framing };
+	_cleanup_(items_done) struct items items = { 0 };
+
+	return items_of(&items, test) && script_http1(ret, &items, &form);
+}
+
+static bool write_capture(const struct test_case *test, const struct script *script, const char *path)
+{
+	struct capture_header header = { .realtime_offset_ns = PLAY_REALTIME_NS - PLAY_START_NS,
+					 .start_ns = PLAY_START_NS, .boot_id = PLAY_BOOT_ID };
+	struct recording recording = { 0 };
+	struct player player = { on_event, on_detach, &recording };
+	struct play how = { .role = test->role };
+	int fd = create(path);
+
+	if (fd < 0)
+		return bad(path);
+	if (capture_writer_new(&recording.writer, fd, &header) < 0) {
+		close(fd);
+		return bad(path);
+	}
+	play(script, test, &how, &player);
+	if (!recording.error)
+		recording.error = capture_writer_end(recording.writer, recording.last_ns);
+	capture_writer_free(&recording.writer);
+	errno = -recording.error;
+	return !recording.error || bad(path);
+}
+
+bool record_case(const struct test_case *test, const char *folder)
+{
+	_cleanup_(script_done) struct script script = { 0 };
+	_cleanup_(buf_done) struct buf lines = BUF_INIT(64 * MiB);
+	char path[512];
+
+	if (!usual_script(test, &script))
+		return false;
+	path_of(path, sizeof(path), test, folder, "", ".gtcap");
+	if (!write_capture(test, &script, path))
+		return false;
+	for (size_t i = 0; i < test->line_count; i++)
+		buf_printf(&lines, "%s\n", test->lines[i]);
+	path_of(path, sizeof(path), test, folder, "", ".jsonl");
+	return write_file(path, buf_slice(&lines));
+}
+
+/* --- seeds ------------------------------------------------------------------ */
+
+static bool seed(const struct test_case *test, const char *folder, const char *decoder,
+		 const char *suffix, struct slice bytes)
+{
+	char path[512];
+
+	if (!bytes.len)
+		return true;
+	path_of(path, sizeof(path), test, folder, decoder, suffix);
+	return write_file(path, bytes);
+}
+
+/* What each side sent, from first to last. */
+static bool seed_sides(const struct test_case *test, const char *folder, const char *decoder,
+		       const struct script *script)
+{
+	static const char *const suffixes[] = { [SIDE_REQUEST] = ".request", [SIDE_RESPONSE] = ".response" };
+	bool is_ok = true;
+
+	for (int side = 0; side < 2; side++) {
+		_cleanup_(buf_done) struct buf bytes = BUF_INIT(64 * MiB);
+
+		for (size_t i = 0; i < script->count; i++)
+			if (script->list[i].side == (enum side)side)
+				buf_add_slice(&bytes, buf_slice(&script->list[i].bytes));
+		is_ok &= seed(test, folder, decoder, suffixes[side], buf_slice(&bytes));
+	}
+	return is_ok;
+}
+
+static const char *decoder_of(enum body body)
+{
+	static const char *const names[] = {
+		[BODY_PLAIN] = "json", [BODY_SSE] = "sse", [BODY_LINES] = "ndjson",
+		[BODY_EVENTSTREAM] = "eventstream", [BODY_MULTIPART] = "multipart",
+	};
+
+	return names[body];
+}
+
+/* Each body, free of framing and as it is in each coding. */
+static bool seed_body(const struct test_case *test, const char *folder, const struct items *items,
+		      size_t head)
+{
+	const struct item *first = &items->list[head];
+	_cleanup_(buf_done) struct buf body = BUF_INIT(64 * MiB);
+	char suffix[32];
+	bool is_ok;
+
+	for (size_t i = head + 1; i < items->count; i++) {
+		const struct item *item = &items->list[i];
+
+		if (item->kind == ITEM_BODY && item->side == first->side && item->exchange == first->exchange)
+			buf_add_slice(&body, buf_slice(&item->bytes));
+	}
+	snprintf(suffix, sizeof(suffix), ".%s%u", first->side == SIDE_REQUEST ? "request" : "response",
+		 first->exchange + 1);
+	is_ok = seed(test, folder, decoder_of(body_of(first->head)), suffix, buf_slice(&body));
+	for (int code = 0; code < CODE_COUNT && body.len; code++) {
+		_cleanup_(encoder_free) struct encoder *encoder = encoder_new(code);
+		_cleanup_(buf_done) struct buf encoded = BUF_INIT(64 * MiB);
+
+		encoder_add(encoder, buf_slice(&body), ENCODE_END, &encoded);
+		is_ok &= seed(test, folder, code_name(code), suffix, buf_slice(&encoded));
+	}
+	return is_ok;
+}
+
+static void keep_event(void *ctx, const struct gt_event *event)
+{
+	static const char zeros[8];
+	size_t size = capture_event_size(event);
+
+	buf_add(ctx, event, size);
+	buf_add(ctx, zeros, -size & 7);
+}
+
+static void no_detach(void *ctx, uint64_t time_ns)
+{
+	(void)ctx;
+	(void)time_ns;
+}
+
+static bool seed_events(const struct test_case *test, const char *folder, const struct script *script)
+{
+	_cleanup_(buf_done) struct buf events = BUF_INIT(64 * MiB);
+	struct player player = { keep_event, no_detach, &events };
+	struct play how = { .role = test->role };
+	char path[512];
+
+	play(script, test, &how, &player);
+	path_of(path, sizeof(path), test, folder, "gtcap", "");
+	return seed(test, folder, "events", "", buf_slice(&events)) && write_capture(test, script, path);
+}
+
+bool seed_case(const struct test_case *test, const char *folder)
+{
+	_cleanup_(script_done) struct script script = { 0 };
+	_cleanup_(items_done) struct items items = { 0 };
+	bool is_ok = true;
+
+	if (!usual_script(test, &script) || !items_of(&items, test))
+		return false;
+	for (size_t i = 0; i < items.count; i++)
+		if (items.list[i].kind == ITEM_HEAD)
+			is_ok &= seed_body(test, folder, &items, i);
+	return is_ok && seed_sides(test, folder, "http1", &script) && seed_events(test, folder, &script);
+}
