@@ -238,7 +238,7 @@ static void framings(struct job *job)
 
 		if (!is_broken(job->test) && items_of(&items, job->test) && !items.is_tunnel &&
 		    script_http1(&script, &items, &forms[i].form))
-			run_both(job, forms[i].name, &script, IGNORE_BYTES);
+			run_both(job, forms[i].name, &script, 0);
 	}
 }
 
