@@ -127,13 +127,26 @@ static bool is_stream(const struct exchange *exchange)
 	       exchange->response.framing != FRAMING_OPAQUE;
 }
 
+/* Of requests, only forms come in parts. */
+static enum framing request_framing(const struct http_head *head)
+{
+	struct slice content_type = {};
+	enum framing framing;
+
+	http_field(head, "content-type", &content_type);
+	framing = framing_of(content_type);
+	return framing == FRAMING_MULTIPART ? framing : FRAMING_BODY;
+}
+
 static enum framing on_framing(void *ctx, struct exchange *exchange, const struct message *message)
 {
 	struct call *call = exchange->user;
 
 	(void)ctx;
-	if (!call || message == &exchange->request)
+	if (!call)
 		return FRAMING_BODY;
+	if (message == &exchange->request)
+		return request_framing(&message->head);
 	call_read_head(call, &message->head);
 	return call_framing(call, &message->head);
 }

@@ -23,9 +23,19 @@ static struct slice take_until(struct slice *in, char end)
 	return slice_take(in, len);
 }
 
+/* Field lines may be folded. */
+static struct slice trim(struct slice s)
+{
+	while (s.len && strchr(" \t\r\n", s.ptr[0]) && s.ptr[0])
+		slice_take(&s, 1);
+	while (s.len && strchr(" \t\r\n", s.ptr[s.len - 1]) && s.ptr[s.len - 1])
+		s.len--;
+	return s;
+}
+
 struct slice media_type(struct slice content_type)
 {
-	return slice_trim(take_until(&content_type, ';'));
+	return trim(take_until(&content_type, ';'));
 }
 
 static bool has_prefix_nocase(struct slice s, struct slice prefix)
@@ -69,12 +79,12 @@ bool media_parameter(struct slice field, const char *name, struct buf *ret)
 
 		slice_take(&field, 1);
 		parameter = take_until(&field, ';');
-		key = slice_trim(take_until(&parameter, '='));
+		key = trim(take_until(&parameter, '='));
 		if (!parameter.len || !slice_eq_nocase(key, slice_of(name)))
 			continue;
 		slice_take(&parameter, 1);
 		buf_reset(ret);
-		add_unquoted(ret, slice_trim(parameter));
+		add_unquoted(ret, trim(parameter));
 		return true;
 	}
 	return false;

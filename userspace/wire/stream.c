@@ -8,6 +8,7 @@
 
 #include "limits.h"
 #include "wire/media.h"
+#include "wire/multipart.h"
 
 struct opaque_reader {
 	struct media media;
@@ -20,6 +21,7 @@ struct stream_reader {
 	const struct framing_ops *ops;
 	union {
 		struct sse_reader sse;
+		struct multipart_reader multipart;
 		struct opaque_reader opaque;
 	};
 };
@@ -87,6 +89,49 @@ static struct stream_losses take_sse_losses(struct stream_reader *reader)
 	return losses;
 }
 
+/* --- forms ------------------------------------------------------------------- */
+
+static void multipart_begin(struct stream_reader *reader, struct slice content_type)
+{
+	multipart_init(&reader->multipart, content_type);
+}
+
+static void multipart_end(struct stream_reader *reader)
+{
+	multipart_done(&reader->multipart);
+}
+
+static enum parse next_part(struct stream_reader *reader, struct slice *in, struct stream_event *ret)
+{
+	return multipart_next(&reader->multipart, in, ret);
+}
+
+static bool gap_part(struct stream_reader *reader, uint64_t n)
+{
+	(void)n;
+	multipart_gap(&reader->multipart);
+	return true;
+}
+
+static enum parse eof_part(struct stream_reader *reader, struct stream_event *ret)
+{
+	return multipart_eof(&reader->multipart, ret);
+}
+
+static enum parse cut_part(struct stream_reader *reader, struct stream_event *ret)
+{
+	return multipart_cut(&reader->multipart, ret);
+}
+
+static struct stream_losses take_part_losses(struct stream_reader *reader)
+{
+	struct stream_losses losses = { reader->multipart.dropped, reader->multipart.is_failed };
+
+	reader->multipart.dropped = 0;
+	reader->multipart.is_failed = false;
+	return losses;
+}
+
 /* --- media ------------------------------------------------------------------ */
 
 static void opaque_begin(struct stream_reader *reader, struct slice content_type)
@@ -149,14 +194,20 @@ static struct stream_losses take_opaque_losses(struct stream_reader *reader)
 
 static const struct framing_ops ops[] = {
 	[FRAMING_SSE] = { sse_begin, sse_end, next_sse, gap_sse, eof_sse, NULL, take_sse_losses },
+	[FRAMING_MULTIPART] = { multipart_begin, multipart_end, next_part, gap_part, eof_part, cut_part,
+				take_part_losses },
 	[FRAMING_OPAQUE] = { opaque_begin, opaque_end, next_opaque, gap_opaque, eof_opaque, cut_opaque,
 			     take_opaque_losses },
 };
 
 enum framing framing_of(struct slice content_type)
 {
-	if (slice_eq_nocase(media_type(content_type), SLICE("text/event-stream")))
+	struct slice type = media_type(content_type);
+
+	if (slice_eq_nocase(type, SLICE("text/event-stream")))
 		return FRAMING_SSE;
+	if (slice_eq_nocase(type, SLICE("multipart/form-data")))
+		return FRAMING_MULTIPART;
 	return media_is_type(content_type) ? FRAMING_OPAQUE : FRAMING_BODY;
 }
 

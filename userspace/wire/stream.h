@@ -11,6 +11,7 @@
 enum framing {
 	FRAMING_BODY,		/* one document: no events; kept whole by who owns it */
 	FRAMING_SSE,		/* text/event-stream */
+	FRAMING_MULTIPART,	/* multipart/form-data: an event is a part, its type the field's name */
 	FRAMING_OPAQUE,		/* media: not kept; one event at the end, with a note */
 };
 

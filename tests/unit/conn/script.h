@@ -66,11 +66,13 @@ static inline void on_request(void *ctx, struct exchange *e)
 
 static inline enum framing on_framing(void *ctx, struct exchange *e, const struct message *message)
 {
-	struct slice content_type;
+	struct slice content_type = {};
+	enum framing framing;
 
 	(void)ctx;
-	return message == &e->response && http_field(&message->head, "content-type", &content_type)
-		       ? framing_of(content_type) : FRAMING_BODY;
+	http_field(&message->head, "content-type", &content_type);
+	framing = framing_of(content_type);
+	return message == &e->response || framing == FRAMING_MULTIPART ? framing : FRAMING_BODY;
 }
 
 static inline void on_event(void *ctx, struct exchange *e, const struct message *message,
@@ -85,7 +87,10 @@ static inline void on_event(void *ctx, struct exchange *e, const struct message 
 			   (int)event->note->size, event->note->sha256, event->note->is_incomplete ? " incomplete" : "");
 	if (event->note)
 		return;
-	buf_printf(&replay->trace, "sse %d ", (int)e->number);
+	if (message == &e->request)
+		buf_printf(&replay->trace, "part %.*s ", (int)event->type.len, event->type.ptr);
+	else
+		buf_printf(&replay->trace, "sse %d ", (int)e->number);
 	add_quoted(&replay->trace, event->data);
 	buf_add_char(&replay->trace, '\n');
 }

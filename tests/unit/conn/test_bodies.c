@@ -255,6 +255,48 @@ Test(bodies, media_of_any_length_are_a_note)
 	}
 }
 
+#define FORM_HEAD "POST /v1/x HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=XX\r\nContent-Length: %zu\r\n%s\r\n"
+#define FORM "--XX\r\nContent-Disposition: form-data; name=model\r\n\r\nm\r\n--XX\r\nContent-Disposition: form-data; "	\
+	     "name=file; filename=a.mp3\r\nContent-Type: audio/mpeg\r\n\r\nabc\r\n--XX--\r\n"
+
+Test(bodies, forms_are_read_at_every_cut_plain_and_compressed)
+{
+	static const char want[] = "begin 1 server /v1/x\npart model <m>\nsent file 1 audio/mpeg 3 ba7816bf\nrequest 1 <>\n";
+
+	for (int is_coded = 0; is_coded < 2; is_coded++) {
+		_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB), body = BUF_INIT(MiB);
+
+		if (is_coded)
+			encode("zstd", SLICE(FORM), 0, &body);
+		else
+			buf_add_text(&body, FORM);
+		buf_printf(&wire, FORM_HEAD, body.len, is_coded ? "Content-Encoding: zstd\r\n" : "");
+		buf_add_slice(&wire, buf_slice(&body));
+		for (size_t cut = 0; cut <= wire.len; cut++) {
+			struct replay replay;
+
+			begin(&replay);
+			read_cut(&replay, &wire, cut);
+			cr_expect_str_eq(buf_text(&replay.trace), want, "%s, cut at %zu", is_coded ? "zstd" : "plain", cut);
+			replay_done(&replay);
+		}
+	}
+}
+
+Test(bodies, a_form_that_ends_too_early_is_marked)
+{
+	_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB);
+	struct replay replay;
+
+	buf_printf(&wire, FORM_HEAD, strlen(FORM) - 20, "");
+	buf_add(&wire, FORM, strlen(FORM) - 20);
+	begin(&replay);
+	read_cut(&replay, &wire, 0);
+	cr_expect_str_eq(buf_text(&replay.trace), "begin 1 server /v1/x\npart model <m>\nrequest 1 <>\n");
+	cr_expect_eq(replay.losses[LOSS_BAD_STREAM], 1);
+	replay_done(&replay);
+}
+
 Test(bodies, nul_bytes_are_kept)
 {
 	static const char wire[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na\0b";
