@@ -19,7 +19,9 @@ import zlib
 import dialects
 import llm_server
 from dialects.openai_media import form_fields
+from dialects.openai_realtime import Session
 from dialects.said import PAUSE_S, dumps
+from dialects.websocket import is_upgrade
 from llm_server import chunk, read_request
 
 
@@ -55,6 +57,9 @@ class DialectServer(llm_server.Server):
     async def serve_one(self, reader, writer):
         """One exchange; says whether the connection stays."""
         method, target, headers, body = await read_request(reader, writer)
+        if is_upgrade(headers):
+            await Session(self, reader, writer, target, headers).run()
+            return False
         path = target.split("?", 1)[0]
         dialect = dialects.find(path) if method == "POST" else None
         try:

@@ -39,7 +39,12 @@ OPENAI_PLAN = (chat_plan("chat", "gpt-4x") + [
     call("chat", "reason", True, family="gpt-5"), call("chat", "midstream", True)])
 RESPONSES_PLAN = (chat_plan("responses", "gpt-4x", "refuse", "cache") + [
     call("responses", "reason", True, family="gpt-5"), call("responses", "midstream", True)])
-OTHER_PLAN = [call("embed"), call("embed", "429")]
+LANES_PLAN = [call("responses", case, True) for case in (
+    "small", "reason", "cache", "length", "late", "refuse", "429", "small-too")] + [
+        call("responses", "parallel", True, tools=2), call("responses", "tool", True, tools=1)]
+REALTIME_PLAN = [call("realtime", case, True) for case in ("small", "length", "late", "500")] + [
+    call("realtime", "parallel", True, tools=2)]
+OTHER_PLAN = [call("embed"), call("embed", "429")] + both("completion", "small", "length")
 IMAGES_PLAN = [call("image"), call("image", "429")]
 AUDIO_PLAN = [call("speech"), call("transcription"), call("transcription", stream=True),
               call("transcription", "400")]
@@ -49,7 +54,8 @@ ANTHROPIC_PLAN = chat_plan("messages", "claude", "cache", "refuse") + [
 GEMINI_PLAN = chat_plan("generate", "gemini-2.5-flash", "refuse") + [
     call("generate", "midstream", True, family="gemini-2.5-flash"),
     call("embed", family="gemini-embedding")]
-MISTRAL_PLAN = chat_plan("chat", "mistral") + OTHER_PLAN
+MISTRAL_PLAN = chat_plan("chat", "mistral") + [call("embed"), call("embed", "429")]
+FIM_PLAN = both("fim", "small", "length", "429", family="codestral")
 COHERE_PLAN = chat_plan("chat", "command") + [
     call("chat", "midstream", True, family="command"), call("embed"), call("rerank")]
 OLLAMA_PLAN = chat_plan("chat", "llama") + both("generate", "small", "reason") + [
@@ -74,9 +80,10 @@ def chat_usage(usage, is_split):
 
 def responses_usage(usage, is_split):
     details = usage.get("input_tokens_details") or {}
+    # Realtime and transcription say it in the singular.
+    details = dict(details, **(usage.get("input_token_details") or {}))
     cached, written = details.get("cached_tokens") or 0, details.get("cache_write_tokens") or 0
-    # Transcription and images name other details, and these in the singular.
-    audio = (usage.get("input_token_details") or {}).get("audio_tokens") or 0
+    audio = details.get("audio_tokens") or 0
     reasoning = (usage.get("output_tokens_details") or {}).get("reasoning_tokens") or 0
     reasoning = reasoning if is_split else 0
     return {"input": usage["input_tokens"] - cached - written - audio,
@@ -128,10 +135,10 @@ def cohere_usage(usage, _):
                                                             if tokens[name])}
 
 
-USAGE = {"openai.chat": chat_usage, "openai.completions": chat_usage,
+USAGE = {"openai.chat": chat_usage, "openai.completions": chat_usage, "mistral.fim": chat_usage,
          "openai.embeddings": chat_usage, "openai.responses": responses_usage,
          "openai.images": responses_usage, "openai.transcription": responses_usage,
-         "openai.decisions": responses_usage, "anthropic.messages": anthropic_usage,
+         "openai.decisions": responses_usage, "openai.realtime": responses_usage, "anthropic.messages": anthropic_usage,
          "gemini.generate": gemini_usage, "bedrock.converse": converse_usage,
          "bedrock.invoke": anthropic_usage, "ollama.chat": ollama_usage,
          "ollama.generate": ollama_usage, "ollama.embed": ollama_usage,

@@ -16,12 +16,15 @@ class MistralSdk(Sdk):
         if call["op"] == "embed":
             return getattr(client.embeddings, "create" + suffix)(model=call["model"],
                                                                  inputs=[call["text"]])
+        name = ("stream" if call.get("stream") else "complete") + suffix
+        if call["op"] == "fim":
+            return getattr(client.fim, name)(model=call["model"], prompt=call["text"],
+                                             suffix="return x")
         arguments = {"model": call["model"], "temperature": 0.2,
                      "messages": [{"role": "user", "content": call["text"]}]}
         if call.get("tools"):
             arguments["tools"] = [{"type": "function", "function": {
                 "name": name, "parameters": SCHEMA}} for name in tool_names(call)]
-        name = ("stream" if call.get("stream") else "complete") + suffix
         return getattr(client.chat, name)(**arguments)
 
     def event(self, report, event):

@@ -17,6 +17,8 @@ const starts = {
 			({ type: 'function', name, parameters: SCHEMA, strict: false })) } : {}),
 	}),
 	embed: (client, call, body) => client.embeddings.create({ ...body, input: [call.text, 'another'] }),
+	completion: (client, call, body) => client.completions.create({ ...body, prompt: call.text,
+		...(call.stream ? { stream_options: { include_usage: true } } : {}) }),
 	image: (client, call, body) => client.images.generate({ ...body, prompt: call.text }),
 };
 
@@ -46,6 +48,7 @@ const wholes = {
 		// A stream's last response has no output_text, its parts have.
 		report.fields.text ||= report.fields.said;
 	},
+	completion: (report, answer) => events.completion(report, answer),
 	embed(report, answer) {
 		report.set({ model: answer.model, usage: answer.usage,
 			vectors: [answer.data.length, answer.data[0].embedding.length] });
@@ -56,6 +59,13 @@ const wholes = {
 };
 
 const events = {
+	completion(report, event) {
+		report.set({ id: event.id, model: event.model, usage: event.usage });
+		for (const choice of event.choices) {
+			report.set({ finish: choice.finish_reason });
+			report.add({ text: choice.text });
+		}
+	},
 	chat(report, event) {
 		report.set({ id: event.id, model: event.model, usage: event.usage });
 		for (const choice of event.choices) {

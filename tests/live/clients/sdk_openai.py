@@ -36,6 +36,12 @@ class OpenAiSdk(Sdk):
         return client.chat.completions.create(**arguments)
 
     @staticmethod
+    def start_completion(client, call, arguments):
+        if call.get("stream"):
+            arguments["stream_options"] = {"include_usage": True}
+        return client.completions.create(prompt=call["text"], **arguments)
+
+    @staticmethod
     def start_responses(client, call, arguments):
         if call.get("tools"):
             arguments["tools"] = [{"type": "function", "name": name, "parameters": SCHEMA,
@@ -94,6 +100,15 @@ class OpenAiSdk(Sdk):
         for tool in message.tool_calls or []:
             report.tool(tool.id, tool.function.name, tool.function.arguments)
 
+    def event_completion(self, report, event):
+        report.set(id=event.id, model=event.model, usage=event.usage)
+        for choice in event.choices:
+            report.set(finish=choice.finish_reason)
+            report.add(choice.text)
+
+    def whole_completion(self, report, answer):
+        self.event_completion(report, answer)
+
     def event_responses(self, report, event):
         if event.type.endswith(".delta"):
             report.mark()
@@ -142,4 +157,5 @@ class OpenAiSdk(Sdk):
         report.set(text=answer.text, usage=answer.usage)
 
 
-main(OpenAiSdk())
+if __name__ == "__main__":
+    main(OpenAiSdk())

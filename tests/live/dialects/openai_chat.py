@@ -24,7 +24,8 @@ def error_object(said):
 
 
 class OpenAi(Said):
-    ROUTES = ((r"/chat/completions$", "openai.chat"), (r"/completions$", "openai.completions"),
+    ROUTES = ((r"/chat/completions$", "openai.chat"), (r"/fim/completions$", "mistral.fim"),
+              (r"/completions$", "openai.completions"),
               (r"/embeddings$", "openai.embeddings"))
 
     def read(self):
@@ -34,7 +35,7 @@ class OpenAi(Said):
             given = self.request.get("input", "")
             self.inputs = [given] if isinstance(given, str) else given
             self.text = self.inputs[0]
-        elif self.kind == "completions":
+        elif self.kind in ("completions", "fim"):
             self.text = self.request["prompt"]
         else:
             self.text = self.request["messages"][-1]["content"]
