@@ -27,6 +27,7 @@ static void init_bufs(struct call *call)
 	call->path = BUF_INIT(LIMIT_PATH);
 	call->path_model = BUF_INIT(LIMIT_PATH);
 	call->request_text = BUF_INIT(call->max_content);
+	call->scratch = BUF_INIT(call->max_content);
 	call->response_id = BUF_INIT(NAME_MAX_BYTES);
 	call->response_model = BUF_INIT(NAME_MAX_BYTES);
 	call->service_tier = BUF_INIT(NAME_MAX_BYTES);
@@ -85,6 +86,7 @@ void call_free(struct call **callp)
 	buf_done(&call->path);
 	buf_done(&call->path_model);
 	buf_done(&call->request_text);
+	buf_done(&call->scratch);
 	buf_done(&call->response_id);
 	buf_done(&call->response_model);
 	buf_done(&call->service_tier);
@@ -186,8 +188,7 @@ void call_fact(struct call *call, const char *name, cJSON *value)
 
 void call_set(struct call *call, struct buf *buf, const char *text)
 {
-	/* Most of a stream's events say the same once more. */
-	if (!text || !*text || strcmp(buf_text(buf), text) == 0)
+	if (!text || !*text)
 		return;
 	buf_reset(buf);
 	call_add(call, buf, text);

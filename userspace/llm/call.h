@@ -42,6 +42,7 @@ const char *operation_name(enum operation operation);
 
 struct tool_call {
 	struct buf id, type, name, arguments;
+	uint64_t block;		/* its number among blocks of all kinds, in dialects that count so */
 };
 
 /* One answer of n. Bufs hold at most call.max_content bytes. */
@@ -98,6 +99,7 @@ struct call {
 	struct usage usage;
 	const struct dialect *inner;	/* of a dialect that wraps others (Bedrock's invoke) */
 	uint64_t sequence;		/* for a dialect's own use: how far a cumulative text got */
+	struct buf scratch;		/* the same: a text that is not whole yet */
 
 	bool is_error;			/* the provider said so, in any way */
 	bool is_error_text;		/* error_message is the start of a body of no known shape */

@@ -5,6 +5,7 @@
 #include <ctype.h>
 
 #include "limits.h"
+#include "llm/anthropic.h"
 #include "llm/choose.h"
 #include "llm/openai.h"
 #include "llm/servers.h"
@@ -22,6 +23,8 @@ const struct dialect *const dialects[] = {
 	&llamacpp_completion,
 	&tgi_generate,
 	&sglang_generate,
+	&anthropic_messages,
+	&anthropic_complete,
 	NULL,
 };
 
@@ -198,11 +201,9 @@ static bool choose(struct call *call, const cJSON *response, bool fits_request)
 
 bool choose_by_response(struct call *call, const cJSON *response)
 {
-	if (call->is_settled)
-		return true;
 	if (call->dialect->is_response(response))
 		return call->is_settled = true;
-	if ((call->is_path_known && !call->path.len))
+	if (call->is_settled || (call->is_path_known && !call->path.len))
 		return false;
 	if (call->request)
 		call->is_settled = choose(call, response, /* fits_request */ true);
