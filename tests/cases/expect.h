@@ -8,10 +8,10 @@
 /* Members that a variant changes of itself. Everything else must be the same,
  * times and the order of members included. */
 enum ignore {
-	IGNORE_VERSION	= 1 << 0,	/* http.version */
 	IGNORE_BYTES	= 1 << 1,	/* http.requestBytes, http.responseBytes */
 	IGNORE_IDENTITY	= 1 << 2,	/* id, traceId, process, connection */
 	OTHER_ROLE	= 1 << 3,	/* the role is the other one */
+	HTTP_2		= 1 << 4,	/* http.version is "2" */
 };
 
 /* Whether @line is the one wanted. Both are compact JSON. */

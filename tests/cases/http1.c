@@ -8,6 +8,7 @@ struct writer {
 	struct script *script;
 	const struct items *items;
 	const struct http1_form *form;
+	struct websocket *websocket;	/* owned; NULL for who is none */
 	enum response_framing framing;	/* of the message that is open */
 	bool has_body;			/* it has one, if an empty one */
 	uint64_t last_ns;
@@ -105,6 +106,8 @@ static void add_head(struct writer *writer, size_t at)
 	add_first_line(&text, head, line);
 	add_fields(&text, fields);
 	add_fields(&text, buf_slice(&head->extra));
+	if (writer->websocket)
+		add_fields(&text, slice_of(websocket_extension(&writer->form->websocket)));
 	add_framing(writer, &text, at);
 	buf_add_text(&text, "\r\n");
 	add_text(writer, head, /* is_lost */ false, buf_slice(&text));
@@ -138,6 +141,27 @@ static void add_end(struct writer *writer, const struct item *end)
 	writer->is_closed = true;
 }
 
+/* --- WebSocket -------------------------------------------------------------- */
+
+static void add_message(struct writer *writer, const struct item *item)
+{
+	_cleanup_(buf_done) struct buf frames = BUF_INIT(64 * MiB);
+
+	websocket_message(writer->websocket, item->side, buf_slice(&item->bytes), &frames);
+	add_text(writer, item, item->is_lost, buf_slice(&frames));
+}
+
+static void add_goodbye(struct writer *writer)
+{
+	_cleanup_(buf_done) struct buf frame = BUF_INIT(64);
+
+	websocket_close(writer->websocket, SIDE_REQUEST, &frame);
+	script_add(writer->script, SIDE_REQUEST, writer->last_ns + 1000000000, /* is_lost */ false,
+		   buf_slice(&frame));
+}
+
+/* --- all of it -------------------------------------------------------------- */
+
 static void add_item(struct writer *writer, size_t at)
 {
 	const struct item *item = &writer->items->list[at];
@@ -156,6 +180,7 @@ static void add_item(struct writer *writer, size_t at)
 		add_end(writer, item);
 		break;
 	case ITEM_MESSAGE:
+		add_message(writer, item);
 		break;
 	case ITEM_CUT:
 		script_add_cut(writer->script, item);
@@ -180,8 +205,13 @@ bool script_http1(struct script *ret, const struct items *items, const struct ht
 	*ret = (struct script){ 0 };
 	if (form->framing == FRAME_CLOSE && !can_close(items))
 		return false;
+	if (items->is_tunnel)
+		writer.websocket = websocket_new(&form->websocket);
 	for (size_t i = 0; i < items->count; i++)
 		add_item(&writer, i);
+	if (writer.websocket && !writer.is_closed)
+		add_goodbye(&writer);
+	websocket_free(&writer.websocket);
 	/* Well after the last byte, so that a time of its end would show. */
 	if (!writer.is_closed)
 		script_add_end(ret, MOVE_CLOSE, SIDE_REQUEST, writer.last_ns + 1000000000);

@@ -191,6 +191,41 @@ bool items_encode(struct items *items, enum side side, enum code code)
 	return has_any && !items->is_tunnel;
 }
 
+/* --- line ends -------------------------------------------------------------- */
+
+static void add_crs(struct buf *bytes)
+{
+	struct buf with = BUF_INIT(64 * MiB);
+
+	for (size_t i = 0; i < bytes->len; i++) {
+		if (bytes->ptr[i] == '\n')
+			buf_add_char(&with, '\r');
+		buf_add_char(&with, bytes->ptr[i]);
+	}
+	buf_done(bytes);
+	*bytes = with;
+}
+
+bool items_crlf(struct items *items)
+{
+	const struct item *head = NULL;
+	bool has_any = false;
+	struct slice coding;
+
+	for (size_t i = 0; i < items->count; i++) {
+		struct item *item = &items->list[i];
+
+		if (item->kind == ITEM_HEAD)
+			head = item;
+		if (item->kind != ITEM_BODY || item->side != SIDE_RESPONSE || body_of(head->head) != BODY_SSE ||
+		    items_field(head, "content-encoding", &coding))
+			continue;
+		add_crs(&item->bytes);
+		has_any = true;
+	}
+	return has_any;
+}
+
 /* --- questions -------------------------------------------------------------- */
 
 size_t items_body_len(const struct items *items, size_t head)

@@ -45,6 +45,9 @@ void items_done(struct items *items);
 /* Encodes the bodies of that side. False when one is encoded already, or there is none. */
 bool items_encode(struct items *items, enum side side, enum code code);
 
+/* Server-sent events of the response get line ends of CR LF. False when there are none. */
+bool items_crlf(struct items *items);
+
 /* The bytes of the body that begins behind head number @head. */
 size_t items_body_len(const struct items *items, size_t head);
 /* Whether the message of head number @head comes to its end. */

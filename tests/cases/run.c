@@ -114,12 +114,24 @@ static int write_all(const struct paths *paths, const char *folder,
 	return code;
 }
 
+/* The next case (of all, in a circle) that can share a connection with number @at. */
+static bool find_partner(const struct paths *paths, size_t at, const struct test_case *test,
+			 struct test_case *ret)
+{
+	for (size_t i = 1; i < paths->count; i++) {
+		if (case_load(ret, paths->list[(at + i) % paths->count]) && variants_may_share(test, ret))
+			return true;
+		case_done(ret);
+	}
+	return false;
+}
+
 /* Runs in a process of its own. */
-static int run_case(const char *path, const char *partner_path,
-		    const struct variants_options *options, FILE *out)
+static int run_case(const struct paths *paths, size_t at, const struct variants_options *options, FILE *out)
 {
 	_cleanup_(freep) struct test_case *test = calloc(1, sizeof(*test));
 	_cleanup_(freep) struct test_case *partner = calloc(1, sizeof(*partner));
+	const char *path = paths->list[at];
 	struct result result = { 0 };
 
 	if (!case_load(test, path)) {
@@ -127,7 +139,7 @@ static int run_case(const char *path, const char *partner_path,
 	} else if (!test->has_expectation) {
 		fprintf(out, "FAIL  %s: says not what must come out ('@ line', or '@ no line')\n0 1 0\n", path);
 	} else {
-		bool has_partner = partner_path && case_load(partner, partner_path);
+		bool has_partner = find_partner(paths, at, test, partner);
 
 		variants_run(test, has_partner ? partner : NULL, options, &result);
 		/* The counts stand in the last line. */
@@ -151,15 +163,15 @@ struct totals {
 	unsigned passed, failed, runs;
 };
 
-static void start(struct job *job, const char *path, const char *partner,
+static void start(struct job *job, const struct paths *paths, size_t at,
 		  const struct variants_options *options)
 {
-	*job = (struct job){ .path = path, .out = tmpfile() };
+	*job = (struct job){ .path = paths->list[at], .out = tmpfile() };
 	assert(job->out);
 	fflush(NULL);
 	job->pid = fork();
 	if (job->pid == 0)
-		exit(run_case(path, partner, options, job->out));
+		exit(run_case(paths, at, options, job->out));
 	assert(job->pid > 0);
 }
 
@@ -225,8 +237,7 @@ static int run_all(const struct paths *paths, const struct variants_options *opt
 	assert(jobs);
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	for (size_t i = 0; i < paths->count; i++)
-		start(free_job(jobs, count, &totals), paths->list[i],
-		      paths->count > 1 ? paths->list[(i + 1) % paths->count] : NULL, options);
+		start(free_job(jobs, count, &totals), paths, i, options);
 	while (is_running(jobs, count))
 		wait_for_one(jobs, count, &totals);
 	clock_gettime(CLOCK_MONOTONIC, &to);

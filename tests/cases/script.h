@@ -40,12 +40,46 @@ void script_add_cut(struct script *script, const struct item *cut);
 
 /* --- http1.c ---------------------------------------------------------------- */
 
+struct websocket_form {
+	size_t fragment;	/* most bytes in a frame; 0: each message is one */
+	bool is_deflated;	/* permessage-deflate (RFC 7692) */
+	bool is_fresh;		/* each message of its own: no context is taken over */
+	bool is_noisy;		/* pings between fragments */
+};
+
 struct http1_form {
 	enum response_framing framing;
 	size_t chunk;		/* bytes of each chunk, of requests too; 0: each piece is one */
+	struct websocket_form websocket;
 };
 
 /* False when the items cannot be sent in that form. */
 bool script_http1(struct script *ret, const struct items *items, const struct http1_form *form);
+
+/* --- websocket.c ------------------------------------------------------------ */
+
+struct websocket;
+
+struct websocket *websocket_new(const struct websocket_form *form);
+void websocket_free(struct websocket **websocket);
+/* What the heads say of the extension, with its line end; "" for none. */
+const char *websocket_extension(const struct websocket_form *form);
+/* Appends the message's frames. */
+void websocket_message(struct websocket *websocket, enum side side, struct slice text, struct buf *ret);
+/* Appends a close frame. */
+void websocket_close(struct websocket *websocket, enum side side, struct buf *ret);
+
+/* --- http2.c ---------------------------------------------------------------- */
+
+struct http2_form {
+	size_t data, block;	/* most bytes in a frame of a body, of a head; 0: as large as may be */
+	unsigned padding;	/* bytes after those of a body or head */
+	bool is_noisy;		/* frames that carry nothing stand between the others */
+	bool is_reset;		/* who cuts resets the stream, and the connection goes on */
+};
+
+/* At most two cases on one connection. False when one cannot be sent so. */
+bool script_http2(struct script *ret, const struct items *const *items, size_t count, bool is_tls,
+		  const struct http2_form *form);
 
 #endif

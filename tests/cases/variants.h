@@ -16,6 +16,9 @@ struct variants_options {
 	size_t gaps;
 };
 
+/* Whether the two can be told on one connection of HTTP/2. */
+bool variants_may_share(const struct test_case *a, const struct test_case *b);
+
 /* Runs every family that the case has. @partner: another case, for variants with two
  * on one connection; NULL: none. */
 void variants_run(const struct test_case *test, const struct test_case *partner,
