@@ -24,6 +24,11 @@
 #define LIMIT_HTTP2_FRAME		(1 * MiB)	/* payload of one frame */
 #define LIMIT_HPACK_TABLE		(64 * KiB)	/* HTTP/2's header table of one direction */
 #define LIMIT_SSE_EVENT			(4 * MiB)
+#define LIMIT_NDJSON_LINE		(4 * MiB)
+#define LIMIT_JSON_ELEMENT		(4 * MiB)	/* of a streamed array; its depth: LIMIT_JSON_DEPTH */
+#define LIMIT_EVENTSTREAM_HEADERS	(128 * KiB)	/* as AWS has it */
+#define LIMIT_EVENTSTREAM_PAYLOAD	(4 * MiB)	/* AWS allows 24 MiB */
+#define LIMIT_WEBSOCKET_MESSAGE		(4 * MiB)	/* decompressed */
 #define LIMIT_FORM_HEAD			(8 * KiB)	/* of one part of a form */
 #define LIMIT_FORM_FIELD		(1 * MiB)	/* value of a part that is no file */
 #define LIMIT_BOUNDARY			70		/* RFC 2046 section 5.1.1 */

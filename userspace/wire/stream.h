@@ -13,6 +13,9 @@ enum framing {
 	FRAMING_SSE,		/* text/event-stream */
 	FRAMING_MULTIPART,	/* multipart/form-data: an event is a part, its type the field's name */
 	FRAMING_OPAQUE,		/* media: not kept; one event at the end, with a note */
+	FRAMING_NDJSON,		/* application/x-ndjson: a line each */
+	FRAMING_JSON_ARRAY,	/* elements of one array; no type says so, the API does */
+	FRAMING_EVENTSTREAM,	/* application/vnd.amazon.eventstream */
 };
 
 /* What is told of a file whose bytes are not kept. */
@@ -23,11 +26,14 @@ struct stream_note {
 	bool is_incomplete;			/* bytes or its end are missing; size is of what was seen */
 };
 
-/* One event. Slices and note are valid until the next call of the reader. */
+/* One event. Slices and note are valid until the next call of the reader,
+ * and as long as the input of the call that gave it. */
 struct stream_event {
 	struct slice type;	/* its name, where the framing has one; else empty */
 	struct slice data;
 	bool is_cut;		/* data is the front of something longer */
+	bool is_exception;	/* the framing itself says that it is an error, of this type */
+	struct slice message;	/* the error in words, where they are not the data */
 	const struct stream_note *note;	/* a file's, instead of data; else NULL */
 };
 
