@@ -171,8 +171,16 @@ bench: deps
 	@$(MAKE) --no-print-directory all bench-programs
 	@python3 tools/bench/bench.py $(BUILD)/gentap $(BUILD)/bench
 
+# Those that run the pipeline itself.
+PIPELINE_BENCH := $(BUILD)/bench/decode
+
 .PHONY: bench-programs
-bench-programs: $(BENCH) $(BUILD)/bench/naive.bpf.o
+bench-programs: $(BENCH) $(BUILD)/bench/naive.bpf.o $(PIPELINE_BENCH)
+
+$(PIPELINE_BENCH): $(BUILD)/bench/%: $(BUILD)/tools/bench/pipeline/%.o $(BUILD)/tools/bench/pipeline/traffic.o $(BUILD)/libpipeline.a $(LAYER_LIBS)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(call pkg,--libs,libbrotlienc)
 
 $(BENCH): $(BUILD)/bench/%: tools/bench/%.c
 	@mkdir -p $(@D)

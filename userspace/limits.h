@@ -60,6 +60,7 @@
 /* llm */
 #define LIMIT_JSON_DEPTH		512		/* nested arrays and objects */
 #define LIMIT_JSON_VALUES		(512 * KiB)	/* values of one text, in number */
+#define LIMIT_JSON_SCRATCH		(64 * KiB)	/* memory of one event's tree, per thread */
 #define LIMIT_BASE64			(1 * KiB)	/* longer ones in a request become a note */
 #define LIMIT_PATH			(2 * KiB)	/* of a request's path, to tell the dialect and the model */
 #define LIMIT_CHOICES			128

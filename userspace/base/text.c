@@ -48,23 +48,47 @@ size_t utf8_prefix(struct slice s, size_t max)
 	return len;
 }
 
+/* Length of the ASCII at the front of @s, in steps of a word. */
+static size_t ascii_len(struct slice s)
+{
+	size_t len = 0;
+	uint64_t word;
+
+	while (s.len - len >= sizeof(word)) {
+		memcpy(&word, s.ptr + len, sizeof(word));
+		/* A byte with its high bit, or a zero byte (then the subtraction borrows). */
+		if ((word | (word - 0x0101010101010101ull)) & 0x8080808080808080ull)
+			break;
+		len += sizeof(word);
+	}
+	return len;
+}
+
+size_t utf8_len(struct slice s)
+{
+	size_t good = 0;
+	uint32_t rune;
+
+	while (good < s.len) {
+		struct slice rest = { s.ptr + good, s.len - good };
+		size_t n = ascii_len(rest);
+
+		if (!n) {
+			n = take_rune(rest, &rune);
+			if (!n || !rune)
+				break;
+		}
+		good += n;
+	}
+	return good;
+}
+
 size_t text_add_utf8(struct buf *buf, struct slice s)
 {
 	size_t replaced = 0;
 
 	while (s.len) {
-		uint32_t rune;
-		size_t good = 0;
-
-		while (good < s.len) {
-			struct slice rest = { s.ptr + good, s.len - good };
-			size_t n = take_rune(rest, &rune);
-
-			if (!n || !rune)
-				break;
-			good += n;
-		}
-		buf_add_slice(buf, slice_take(&s, good));
+		buf_add_slice(buf, slice_take(&s, utf8_len(s)));
 		if (s.len) {
 			slice_take(&s, 1);
 			buf_add_text(buf, REPLACEMENT);

@@ -11,6 +11,9 @@
  * cut a UTF-8 sequence (RFC 3629). */
 size_t utf8_prefix(struct slice s, size_t max);
 
+/* Length of the longest prefix of @s that is UTF-8 (RFC 3629) without a NUL. */
+size_t utf8_len(struct slice s);
+
 /* Appends @s with every byte that is not valid UTF-8 (RFC 3629; surrogates and
  * overlong forms included) and every NUL replaced by U+FFFD. Returns how many
  * were replaced. */

@@ -188,7 +188,8 @@ void call_fact(struct call *call, const char *name, cJSON *value)
 
 void call_set(struct call *call, struct buf *buf, const char *text)
 {
-	if (!text || !*text)
+	/* Most of a stream's events say the same once more. */
+	if (!text || !*text || strcmp(buf_text(buf), text) == 0)
 		return;
 	buf_reset(buf);
 	call_add(call, buf, text);

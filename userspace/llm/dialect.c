@@ -201,9 +201,11 @@ static bool choose(struct call *call, const cJSON *response, bool fits_request)
 
 bool choose_by_response(struct call *call, const cJSON *response)
 {
+	if (call->is_settled)
+		return true;
 	if (call->dialect->is_response(response))
 		return call->is_settled = true;
-	if (call->is_settled || (call->is_path_known && !call->path.len))
+	if ((call->is_path_known && !call->path.len))
 		return false;
 	if (call->request)
 		call->is_settled = choose(call, response, /* fits_request */ true);

@@ -25,14 +25,16 @@ cJSON *json_parse(struct slice in, unsigned flags, loss_set *marks)
 	return json;
 }
 
+/* As cJSON_GetObjectItemCaseSensitive, with a look at the first byte before a call:
+ * every event of a stream is asked for a score of members. */
 const cJSON *json_get(const cJSON *object, const char *name)
 {
-	const cJSON *item;
-
-	if (!cJSON_IsObject(object))
+	if (!object || (object->type & 0xff) != cJSON_Object)
 		return NULL;
-	item = cJSON_GetObjectItemCaseSensitive(object, name);
-	return cJSON_IsNull(item) ? NULL : item;
+	for (const cJSON *item = object->child; item; item = item->next)
+		if (item->string && item->string[0] == name[0] && strcmp(item->string, name) == 0)
+			return (item->type & 0xff) == cJSON_NULL ? NULL : item;
+	return NULL;
 }
 
 const cJSON *json_array(const cJSON *object, const char *name)

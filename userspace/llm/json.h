@@ -27,6 +27,11 @@ int json_clean(struct slice in, unsigned flags, struct buf *ret, loss_set *marks
 /* json_clean and parse. The caller owns the result; NULL is LOSS_BAD_JSON. */
 cJSON *json_parse(struct slice in, unsigned flags, loss_set *marks);
 
+/* json_parse for a tree that is only read: it is gone at this thread's
+ * next call, and is not to be freed, changed or linked elsewhere. What *ret_owned is
+ * set to is the caller's to delete afterwards; untouched when there is nothing to. */
+const cJSON *json_read(struct slice in, unsigned flags, cJSON **ret_owned, loss_set *marks);
+
 static inline void json_freep(cJSON **json)
 {
 	cJSON_Delete(*json);

@@ -50,7 +50,8 @@ void openai_read_envelope(struct call *call, const cJSON *body)
 	call_set(call, &call->response_model, json_string(body, "model"));
 	call_set(call, &call->service_tier, json_string(body, "service_tier"));
 	call_set(call, &call->system_fingerprint, json_string(body, "system_fingerprint"));
-	if (!call->provider_hint)
+	/* They say it in the first event and in the last, which has the usage. */
+	if (!call->provider_hint && (!call->chunks || usage))
 		call->provider_hint = hint_of(body);
 	if (!cJSON_IsObject(usage))
 		usage = json_get(json_get(body, "x_groq"), "usage");

@@ -154,7 +154,8 @@ static void read_media(struct call *call, const struct stream_event *event)
 void call_read_event(struct call *call, uint64_t time_ns, const struct stream_event *event)
 {
 	struct call_event parsed = { .time_ns = time_ns, .type = event->type };
-	_cleanup_(json_freep) cJSON *json = NULL;
+	_cleanup_(json_freep) cJSON *owned = NULL;
+	const cJSON *json;
 
 	if (event->note) {
 		read_media(call, event);
@@ -171,7 +172,7 @@ void call_read_event(struct call *call, uint64_t time_ns, const struct stream_ev
 		call->times.end_ns = time_ns;
 		return;
 	}
-	json = json_parse(event->data, answer_flags(call), &call->marks);
+	json = json_read(event->data, answer_flags(call), &owned, &call->marks);
 	if (!json)
 		return;
 	if (error_read(call, json) || choose_by_response(call, json))

@@ -64,18 +64,34 @@ void sse_gap(struct sse_reader *reader)
 	reader->is_in_line = true;
 }
 
+#define REPEAT(byte)	((byte) * 0x0101010101010101ull)
+#define HAS_ZERO(word)	(((word) - REPEAT(1ull)) & ~(word) & REPEAT(0x80ull))
+
+/* Length of the front of @in without a line's end. A word at a time: two calls of
+ * memchr would read a stream of lone CRs over and over. */
+static size_t line_len(struct slice in)
+{
+	size_t len = 0;
+	uint64_t word;
+
+	for (; in.len - len >= sizeof(word); len += sizeof(word)) {
+		memcpy(&word, in.ptr + len, sizeof(word));
+		if (HAS_ZERO(word ^ REPEAT('\n')) | HAS_ZERO(word ^ REPEAT('\r')))
+			break;
+	}
+	while (len < in.len && in.ptr[len] != '\n' && in.ptr[len] != '\r')
+		len++;
+	return len;
+}
+
 /* The front of *in, which is not empty, up to a line's end, which is consumed,
  * too. True when the line is whole. */
 static bool take_line_part(struct sse_reader *reader, struct slice *in, struct slice *ret_part)
 {
-	size_t len = 0;
-
 	if (reader->after_cr && in->ptr[0] == '\n')
 		slice_take(in, 1);
 	reader->after_cr = false;
-	while (len < in->len && in->ptr[len] != '\n' && in->ptr[len] != '\r')
-		len++;
-	*ret_part = slice_take(in, len);
+	*ret_part = slice_take(in, line_len(*in));
 	if (!in->len)
 		return false;
 	reader->after_cr = in->ptr[0] == '\r';
