@@ -57,7 +57,8 @@ GEMINI_PLAN = chat_plan("generate", "gemini-2.5-flash", "refuse") + [
 MISTRAL_PLAN = chat_plan("chat", "mistral") + [call("embed"), call("embed", "429")]
 FIM_PLAN = both("fim", "small", "length", "429", family="codestral")
 COHERE_PLAN = chat_plan("chat", "command") + [
-    call("chat", "midstream", True, family="command"), call("embed"), call("rerank")]
+    call("chat", "midstream", True, family="command"), call("embed")]
+RERANK_PLAN = [call("rerank"), call("rerank", "429")]
 OLLAMA_PLAN = chat_plan("chat", "llama") + both("generate", "small", "reason") + [
     call("chat", "midstream", True), call("embed"), call("embed", "500")]
 CONVERSE_PLAN = chat_plan("converse", "eu.amazon.nova", "cache", "refuse") + [
@@ -121,7 +122,9 @@ def converse_usage(usage, _):
 
 
 def ollama_usage(usage, _):
-    own = {"input": usage["prompt_eval_count"], "output": usage.get("eval_count") or 0}
+    if "eval_count" not in usage:   # of embed
+        return {"input": usage["prompt_eval_count"]}
+    own = {"input": usage["prompt_eval_count"], "output": usage["eval_count"]}
     return dict(own, total=sum(own.values()))
 
 
@@ -314,3 +317,15 @@ def test_mistral_async_plain(test):
 
 def test_mistral_over_tls(test):
     watch(test, "sdk_mistral.py", MISTRAL_PLAN, is_tls=True)
+
+
+def test_mistral_fim_plain(test):
+    watch(test, "sdk_mistral.py", FIM_PLAN, is_tls=False)
+
+
+def test_cohere_over_tls(test):
+    watch(test, "sdk_cohere.py", COHERE_PLAN, is_tls=True)
+
+
+def test_cohere_async_plain(test):
+    watch(test, "sdk_cohere.py", COHERE_PLAN, is_tls=False, GT_ASYNC="1")

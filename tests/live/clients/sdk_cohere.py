@@ -32,7 +32,7 @@ class CohereSdk(Sdk):
         elif event.type == "content-delta":
             report.add(text=message.content.text, reasoning=message.content.thinking)
         elif event.type == "tool-plan-delta":
-            report.add(text=message.tool_plan)
+            report.add(reasoning=message.tool_plan)
         elif event.type == "tool-call-start":
             report.tool(message.tool_calls.id, message.tool_calls.function.name, "")
         elif event.type == "tool-call-delta":
@@ -51,7 +51,8 @@ class CohereSdk(Sdk):
             report.set(usage=answer.meta, ranks=[[one.index, one.relevance_score]
                                                  for one in answer.results])
             return None
-        report.set(finish=answer.finish_reason, usage=answer.usage, text=answer.message.tool_plan)
+        report.set(finish=answer.finish_reason, usage=answer.usage)
+        report.add(reasoning=answer.message.tool_plan)
         for part in answer.message.content or []:
             report.add(**{"reasoning" if part.type == "thinking" else "text":
                           part.thinking if part.type == "thinking" else part.text})

@@ -52,6 +52,7 @@ class Aws:
 
 class Converse(Aws, Said):
     ROUTES = ((r"/model/.+/converse(-stream)?$", "bedrock.converse"),)
+    NAMES_MODEL = False
 
     def read(self):
         self.model, self.is_stream = self.read_model()
@@ -130,10 +131,6 @@ class Converse(Aws, Said):
             yield "contentBlockStop", {"contentBlockIndex": index}, None
         yield "messageStop", {"stopReason": self.finish_name()}, None
         yield "metadata", {"usage": self.usage(), "metrics": {"latencyMs": 42}}, None
-
-    def exchange(self, end):
-        # Nothing in the answer names the model.
-        return dict(super().exchange(end), response_model=self.model)
 
 
 class Invoke(Aws, Anthropic):

@@ -11,6 +11,7 @@ class Cohere(Said):
     ROUTES = ((r"/v2/chat$", "cohere.chat"), (r"/v2/embed$", "cohere.embed"),
               (r"/v2/rerank$", "cohere.rerank"))
     REQUEST_ID = "x-debug-trace-id"
+    NAMES_MODEL = False
 
     def read(self):
         self.model = self.request.get("model", "")
@@ -75,6 +76,11 @@ class Cohere(Said):
         count = len(self.request["documents"])
         return [{"index": count - 1 - index, "relevance_score": 0.5 / (index + 1)}
                 for index in range(min(count, self.request.get("top_n") or count))]
+
+    def exchange(self, end):
+        said = super().exchange(end)
+        # What the model means to do with its tools is thought, not answer.
+        return dict(said, text="", reasoning=said["text"]) if said["tools"] else said
 
     @staticmethod
     def tool(call_id, name, arguments):

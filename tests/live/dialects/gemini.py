@@ -22,6 +22,7 @@ class Gemini(Said):
         self.model = found.group(1)
         self.is_stream = found.group(2).startswith("stream")
         if self.kind == "embed":
+            self.NAMES_MODEL = False
             requests = self.request.get("requests") or [self.request]
             self.inputs = ["".join(part["text"] for part in one["content"]["parts"])
                            for one in requests]

@@ -14,6 +14,7 @@ IMAGE = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 30).decode()
 
 class Images(Said):
     ROUTES = ((r"/images/generations$", "openai.images"),)
+    NAMES_MODEL = False
 
     def read(self):
         self.model, self.text = self.request.get("model", ""), self.request["prompt"]
@@ -54,6 +55,7 @@ class Images(Said):
 
 class Speech(Said):
     ROUTES = ((r"/audio/speech$", "openai.speech"),)
+    NAMES_MODEL = False
     WHOLE_TYPE = "audio/mpeg"
 
     def read(self):
@@ -100,6 +102,7 @@ def form_fields(body, content_type):
 
 class Transcription(Said):
     ROUTES = ((r"/audio/transcriptions$", "openai.transcription"),)
+    NAMES_MODEL = False
     IS_FORM = True
 
     def read(self):

@@ -13,6 +13,7 @@ from dialects.websocket import WebSocket
 
 class Realtime(Said):
     ROUTES = ((r"/v1/realtime$", "openai.realtime"),)
+    NAMES_MODEL = False
 
     def read(self):
         self.model, self.is_stream = self.request["model"], True
@@ -97,9 +98,8 @@ class Realtime(Said):
                    arguments=item["arguments"]), None
 
     def exchange(self, end):
-        # Nothing but the session names the model; a response's status is no HTTP status.
-        return dict(super().exchange(end), id="resp_" + self.id, status=101, stream=True,
-                    response_model=self.model)
+        # The status of a response is not that of HTTP.
+        return dict(super().exchange(end), id="resp_" + self.id, status=101, stream=True)
 
 
 class LaneOfResponses(Responses):

@@ -42,6 +42,7 @@ class Said:
     WHOLE_TYPE = "application/json"
     REQUEST_ID = "x-request-id"             # header of the answer; None: the API has none
     HAS_CACHE = True                        # the API tells cached input
+    NAMES_MODEL = True                      # the answer does
     SILENT = ("embed", "embeddings", "rerank", "images", "speech", "decisions")     # answer no text
 
     @classmethod
@@ -59,7 +60,7 @@ class Said:
         self.case = self.model.rpartition("gt-")[2]
         self.number = next(_counter)
         self.id = "gt-%d-%06d" % (os.getpid(), self.number)
-        self.response_model = self.model + "-2026-11"
+        self.response_model = self.model + ("-2026-11" if self.NAMES_MODEL else "")
         self.status = ERRORS.get(self.case, 200)
         self.error = None
         if self.status >= 400:
