@@ -172,7 +172,7 @@ bench: deps
 	@python3 tools/bench/bench.py $(BUILD)/gentap $(BUILD)/bench
 
 # Those that run the pipeline itself.
-PIPELINE_BENCH := $(BUILD)/bench/decode
+PIPELINE_BENCH := $(BUILD)/bench/decode $(BUILD)/bench/live
 
 .PHONY: bench-programs
 bench-programs: $(BENCH) $(BUILD)/bench/naive.bpf.o $(PIPELINE_BENCH)

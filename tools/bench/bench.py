@@ -4,7 +4,7 @@
 
 Every figure is a paired difference within this run; the A/A rows are the same
 measurement with nothing attached, so a figure smaller than them is noise.
-Needs root. Takes about three minutes, uses loopback only, fails on no figure.
+Needs root. Takes about four minutes, uses loopback only, fails on no figure.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 
+import pipeline_rows
 import rows
 from programs import CPUS, BenchError, Gentap, Naive
 
@@ -37,6 +38,10 @@ SECTIONS = [
      "Its own /proc entries; one run.", lambda pem, folder: rows.load_rows(pem, folder, "tls")),
     ("plain-load", "The collector under 1 000 concurrent plain streams", "The same.",
      lambda pem, folder: rows.load_rows(pem, folder, "plain")),
+    ("decode", "The pipeline alone: from events to generations, one core",
+     "Events made beforehand, nothing captured or sent; best of three. Chunks are of 200 B before compression.",
+     pipeline_rows.decode_rows),
+    ("live", "The pipeline with 10 000 live streams of 50 chunks/s each, replayed at their real rate", "One run.", pipeline_rows.live_rows),
     ("attach", "Coming and going",
      "A thread of the target does SSL_write+SSL_read without a pause meanwhile.", rows.attach_rows),
 ]

@@ -46,6 +46,20 @@ static void __attribute__((constructor)) install(void)
 	cJSON_InitHooks(&hooks);
 }
 
+/* Whether there is room for a string over LIMIT_BASE64 between two quotes. */
+static bool has_long_string(struct slice in)
+{
+	while (in.len > LIMIT_BASE64) {
+		const char *quote = memchr(in.ptr, '"', in.len);
+		size_t len = quote ? (size_t)(quote - in.ptr) : in.len;
+
+		if (len > LIMIT_BASE64)
+			return true;
+		slice_take(&in, MIN(len + 1, in.len));
+	}
+	return false;
+}
+
 /* Whether json_clean would change nothing. */
 static bool is_plain(struct slice in, unsigned flags)
 {
@@ -54,7 +68,7 @@ static bool is_plain(struct slice in, unsigned flags)
 	/* As many values take more room than there is. */
 	if (!in.len || in.len > LIMIT_JSON_SCRATCH / 4)
 		return false;
-	if ((flags & JSON_CUT) || ((flags & JSON_OMIT_BASE64) && in.len > LIMIT_BASE64))
+	if ((flags & JSON_CUT) || ((flags & JSON_OMIT_BASE64) && has_long_string(in)))
 		return false;
 	if (utf8_len(in) < in.len)
 		return false;

@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 	uint64_t streams = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
 	uint64_t chunks = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
 	uint64_t bytes = argc > 4 ? strtoull(argv[4], NULL, 10) : 200;
-	struct pipeline_options options = { .max_content = LIMIT_CONTENT, .line = on_line };
+	struct pipeline_options options = { .max_content = LIMIT_CONTENT_MAX, .line = on_line };
 	struct pipeline_totals totals = {};
 	struct traffic traffic = {};
 	struct pipeline *pipeline = NULL;

@@ -109,13 +109,13 @@ static size_t encode(struct encoder *encoder, const char *in, size_t len, bool i
 	}
 }
 
-/* A server-sent event of exactly @bytes bytes. */
+/* A server-sent event of exactly @bytes bytes: one token, and the padding that OpenAI sends. */
 static void make_chunk(char *ret, size_t bytes, uint64_t number)
 {
-	static const char tail[] = "\"},\"finish_reason\":null}]}\n\n";
+	static const char tail[] = "\"}\n\n";
 	int len = snprintf(ret, bytes, "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,"
-			   "\"model\":\"bench\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%llu",
-			   (unsigned long long)number);
+			   "\"model\":\"bench\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" w%03llu\"},"
+			   "\"finish_reason\":null}],\"obfuscation\":\"", (unsigned long long)number % 1000);
 
 	for (size_t i = (size_t)len; i + sizeof(tail) - 1 < bytes; i++)
 		ret[i] = (char)('a' + i % 26);
@@ -220,7 +220,7 @@ static int build_h2(struct traffic *traffic, uint64_t chunks, size_t chunk_bytes
 int traffic_init(struct traffic *traffic, const char *kind, uint64_t chunks, size_t chunk_bytes)
 {
 	/* As long as its own frame at least, as short as one record and one HTTP/2 frame. */
-	if (chunk_bytes < 180 || chunk_bytes > GT_CHUNK_BYTES - 16)
+	if (chunk_bytes < 200 || chunk_bytes > GT_CHUNK_BYTES - 16)
 		return -EINVAL;
 	if (strcmp(kind, "h2") == 0)
 		return build_h2(traffic, chunks, chunk_bytes);
