@@ -167,7 +167,7 @@ static void on_event(void *ctx, struct exchange *exchange, const struct message 
 }
 
 /* Losses of an exchange that say by themselves why its framing was lost. */
-#define FRAMING_LOSSES (LOSS_BIT(LOSS_GAP) | LOSS_BIT(LOSS_MALFORMED_HTTP) | LOSS_BIT(LOSS_HEAD_LIMIT) | \
+#define FRAMING_LOSSES (LOSS_BIT(LOSS_GAP) | LOSS_BIT(LOSS_FRAME_LIMIT) | LOSS_BIT(LOSS_MALFORMED_HTTP) | LOSS_BIT(LOSS_HEAD_LIMIT) | \
 			LOSS_BIT(LOSS_CONNS_LIMIT) | LOSS_BIT(LOSS_PIPELINE_LIMIT) | LOSS_BIT(LOSS_NO_MEMORY))
 
 static loss_set mark_of(const struct exchange *exchange)

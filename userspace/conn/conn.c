@@ -70,6 +70,7 @@ static void done_flows(struct connection *c)
 {
 	for (int i = 0; i < GT_DIRECTIONS; i++)
 		flow_done(&c->flows[i]);
+	h2_done(c);
 }
 
 static void forget(struct connection *c)
@@ -167,10 +168,6 @@ static void take_open(struct connection *c, const struct gt_open_event *open)
 		c->flows[i].has_expected |= conn->is_born;
 	if (map_put(&c->table->by_key, key_hash(conn->pid, conn->key, conn->is_tls), c) < 0)
 		count_loss(c, LOSS_NO_MEMORY, 1);
-	if (!(open->event.flags & GT_FLAG_HTTP2))
-		return;
-	count_loss(c, LOSS_UNSUPPORTED_PROTOCOL, 1);
-	ignore_connection(c, open->event.time_ns);
 }
 
 static void take_name(struct connection *c, const struct gt_name_event *event)

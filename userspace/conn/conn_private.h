@@ -5,6 +5,8 @@
  *   conn.c      the table: events find their connection; who is forgotten when
  *   flow.c      one direction: offsets, gaps, where messages start
  *   messages.c  both directions: which response answers which request, ends
+ *   http2.c     HTTP/2: frames, gaps, where they start
+ *   streams.c   HTTP/2: which stream is which exchange
  *   exchange.c  one exchange: heads, bodies, its owner's callbacks
  */
 #ifndef GENTAP_CONN_CONN_PRIVATE_H
@@ -52,6 +54,7 @@ struct connection {
 	uint64_t last_ns;		/* its last event */
 	struct exchange *first, *last;
 	struct flow flows[GT_DIRECTIONS];
+	struct h2 *http2;		/* owned; NULL: HTTP/1, or not known yet */
 };
 
 _Static_assert(sizeof(struct connection) < 1024, "an idle connection costs less than 1 KiB");
@@ -67,7 +70,8 @@ struct conn_table {
 	struct map by_key;		/* hash of pid, key and kind; verify what it gives */
 	struct conn_list idle, busy;
 	size_t count;
-	size_t bodies;			/* bytes allocated for bodies */
+	size_t bodies;			/* bytes allocated for bodies and heads */
+	size_t http2;			/* and for the state of HTTP/2 connections */
 	size_t decoders;		/* and for those that decompress them */
 	uint64_t last_ns;		/* of the last event */
 };
@@ -92,6 +96,8 @@ void exchange_body(struct connection *c, struct exchange *exchange, struct messa
 		   struct slice bytes, uint64_t now_ns);
 /* @n bytes of the message's body are missing. */
 void exchange_body_gap(struct message *message, uint64_t n);
+/* It is not known whether, nor how many. */
+void exchange_body_unsure(struct message *message);
 /* The message is whole. */
 void exchange_whole(struct connection *c, struct exchange *exchange, struct message *message,
 		    uint64_t now_ns);
@@ -99,12 +105,34 @@ void exchange_whole(struct connection *c, struct exchange *exchange, struct mess
 void exchange_end(struct connection *c, struct exchange *exchange, enum exchange_end end,
 		  uint64_t now_ns);
 
+/* --- http2.c, streams.c: see http2_private.h ---------------------------------- */
+
+/* @in begins with the preface, or with a frame. The connection is HTTP/2's from
+ * here on, and this direction SYNCED; ignored when out of memory. */
+void h2_begin(struct connection *c, enum gt_direction direction, struct slice in, uint64_t now_ns);
+/* After 101: both directions go on as HTTP/2, where the request, which may be
+ * NULL, is stream 1 (RFC 7540 section 3.2). */
+void h2_upgrade(struct connection *c, struct exchange *request, uint64_t now_ns);
+/* Reads from the front of *in; what it leaves is to be kept for more. */
+void h2_read(struct connection *c, enum gt_direction direction, struct slice *in, uint64_t now_ns);
+/* @n bytes are missing, for the reasons in @flags. */
+void h2_gap(struct connection *c, enum gt_direction direction, uint64_t n, uint32_t flags,
+	    uint64_t now_ns);
+/* The place in this direction is lost; all that it concerns is marked. */
+void h2_lose(struct connection *c, enum gt_direction direction, enum loss loss, uint64_t now_ns);
+/* The exchange is about to end. */
+void h2_forget(struct connection *c, const struct exchange *exchange);
+void h2_done(struct connection *c);
+
 /* --- flow.c ----------------------------------------------------------------- */
 
 void flow_data(struct connection *c, const struct gt_data_event *event);
 /* So many bytes were moved in all. */
 void flow_moved(struct connection *c, enum gt_direction direction, uint64_t offset, uint64_t now_ns);
 void flow_done(struct flow *flow);
+/* Counts them as skipped. */
+void flow_skip(struct connection *c, struct slice *in);
+void flow_drop_residue(struct flow *flow);
 
 /* --- messages.c ------------------------------------------------------------- */
 

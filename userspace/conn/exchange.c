@@ -48,11 +48,12 @@ static void read_codings(struct message *message)
 			codings_add(&message->codings, value);
 }
 
-static int read_head(struct message *message, const struct http_head *head, uint64_t first_ns,
-		     uint64_t now_ns)
+static int read_head(struct connection *c, struct message *message, const struct http_head *head,
+		     uint64_t first_ns, uint64_t now_ns)
 {
 	int r = copy_head(message, head);
 
+	c->table->bodies += message->head_text.size;
 	if (r < 0)
 		return r;
 	message->has_head = true;
@@ -224,6 +225,12 @@ void exchange_body_gap(struct message *message, uint64_t n)
 		message->body.is_full = true;
 }
 
+void exchange_body_unsure(struct message *message)
+{
+	if (!message->stream || message->codings.count || !stream_gap(message->stream, UINT64_MAX))
+		message->body.is_full = true;
+}
+
 /* --- from begin to end ------------------------------------------------------ */
 
 static void free_exchange(struct connection *c, struct exchange *exchange)
@@ -231,7 +238,7 @@ static void free_exchange(struct connection *c, struct exchange *exchange)
 	struct message *messages[] = { &exchange->request, &exchange->response };
 
 	for (size_t i = 0; i < ARRAY_SIZE(messages); i++) {
-		c->table->bodies -= messages[i]->body.size;
+		c->table->bodies -= messages[i]->body.size + messages[i]->head_text.size;
 		buf_done(&messages[i]->head_text);
 		buf_done(&messages[i]->body);
 		drop_decoder(c, messages[i]);
@@ -263,6 +270,8 @@ static void unlink_exchange(struct connection *c, struct exchange *exchange)
 	for (int i = 0; i < GT_DIRECTIONS; i++)
 		if (c->flows[i].current == exchange)
 			c->flows[i].current = NULL;
+	if (c->http2)
+		h2_forget(c, exchange);
 }
 
 static void ask_framing(struct connection *c, struct exchange *exchange, struct message *message)
@@ -285,7 +294,7 @@ struct exchange *exchange_begin(struct connection *c, const struct http_head *he
 	exchange->role = c->role;
 	exchange->request.head_text = exchange->response.head_text = BUF_INIT(LIMIT_HTTP_HEAD);
 	exchange->request.body = exchange->response.body = BUF_INIT(LIMIT_BODY);
-	if (read_head(&exchange->request, head, first_ns, now_ns) < 0) {
+	if (read_head(c, &exchange->request, head, first_ns, now_ns) < 0) {
 		free_exchange(c, exchange);
 		return NULL;
 	}
@@ -299,7 +308,7 @@ struct exchange *exchange_begin(struct connection *c, const struct http_head *he
 void exchange_response(struct connection *c, struct exchange *exchange,
 		       const struct http_head *head, uint64_t first_ns, uint64_t now_ns)
 {
-	if (read_head(&exchange->response, head, first_ns, now_ns) < 0) {
+	if (read_head(c, &exchange->response, head, first_ns, now_ns) < 0) {
 		exchange_mark(c, exchange, LOSS_NO_MEMORY);
 		exchange->response.body.is_full = true;
 		return;

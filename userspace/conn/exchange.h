@@ -45,6 +45,7 @@ struct message {
 	uint64_t first_ns;		/* first byte; 0 while none */
 	uint64_t head_ns;		/* last byte of the head */
 	uint64_t last_ns;		/* last byte so far */
+	uint64_t doubt_ns;		/* HTTP/2: since when its end may have been missed; 0: not */
 	struct codings codings;		/* content codings; what is unknown of them points into head */
 	struct decoder *decoder;	/* owned; NULL when there are none, or until the first byte */
 	size_t decoder_memory;		/* of it, as counted in the table's */
@@ -53,6 +54,7 @@ struct message {
 struct exchange {
 	const struct conn *conn;
 	uint64_t number;		/* on its connection, from 1 */
+	uint32_t stream_id;		/* HTTP/2; else 0 */
 	enum role role;
 	struct message request;
 	struct message response;	/* the final one; interim responses leave only interim_ns */

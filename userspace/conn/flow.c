@@ -13,12 +13,13 @@
  */
 #include "conn/conn_private.h"
 #include "limits.h"
+#include "wire/http2.h"
 
-#define HTTP2_PREFACE SLICE("PRI * HTTP/2.0")	/* RFC 9113 section 3.4, its first line */
+#define HTTP2_LINE SLICE("PRI * HTTP/2.0\r\n")	/* of the preface; enough to tell it */
 
 enum start { START_NONE, START_MAYBE, START_MESSAGE, START_HTTP2 };
 
-static void drop_residue(struct flow *flow)
+void flow_drop_residue(struct flow *flow)
 {
 	buf_done(&flow->residue);
 	flow->first_ns = 0;
@@ -26,7 +27,7 @@ static void drop_residue(struct flow *flow)
 
 void flow_done(struct flow *flow)
 {
-	drop_residue(flow);
+	flow_drop_residue(flow);
 }
 
 /* --- where messages start --------------------------------------------------- */
@@ -49,9 +50,10 @@ static enum start start_of(const struct connection *c, enum gt_direction directi
 		*ret_side = side_of(c, direction);
 		return start_on_side(*ret_side, in);
 	}
-	if (slice_starts(in, HTTP2_PREFACE))
+	/* A server's settings need not wait for the client's preface. */
+	if (slice_starts(in, HTTP2_LINE) || (c->conn.is_born ? http2_begins_server(in) : http2_looks_like(in)))
 		return START_HTTP2;
-	if (slice_starts(HTTP2_PREFACE, in))
+	if (slice_starts(HTTP2_LINE, in) || http2_may_become(in))
 		best = START_MAYBE;
 	for (enum http1_side side = HTTP1_REQUEST; side <= HTTP1_RESPONSE; side++) {
 		start = start_on_side(side, in);
@@ -63,7 +65,7 @@ static enum start start_of(const struct connection *c, enum gt_direction directi
 	return best;
 }
 
-static void skip(struct connection *c, struct slice *in)
+void flow_skip(struct connection *c, struct slice *in)
 {
 	count_loss(c, LOSS_RESYNC, in->len);
 	slice_take(in, in->len);
@@ -88,7 +90,7 @@ static void bad_start(struct connection *c, struct flow *flow, enum gt_direction
 {
 	bool is_known_from_start = flow->state == FLOW_FRESH && c->conn.is_born;
 
-	skip(c, in);
+	flow_skip(c, in);
 	flow->state = FLOW_LOST;
 	if (!is_known_from_start)
 		return;
@@ -114,11 +116,10 @@ static bool find_start(struct connection *c, enum gt_direction direction, struct
 		return true;
 	case START_MAYBE:
 		if (flow->state == FLOW_LOST)
-			skip(c, in);
+			flow_skip(c, in);
 		return false;
 	case START_HTTP2:
-		count_loss(c, LOSS_UNSUPPORTED_PROTOCOL, 1);
-		ignore_connection(c, now_ns);
+		h2_begin(c, direction, *in, now_ns);
 		return false;
 	case START_NONE:
 		bad_start(c, flow, direction, in, now_ns);
@@ -149,7 +150,7 @@ static void restart_if_disproved(struct connection *c, enum gt_direction directi
 	if (!is_disproved(c, direction) || !http1_looks_like(flow->reader.side, bytes))
 		return;
 	count_loss(c, LOSS_RESYNC, flow->residue.len);
-	drop_residue(flow);
+	flow_drop_residue(flow);
 	flow->is_in_message = false;
 	http1_init(&flow->reader, flow->reader.side);
 }
@@ -163,7 +164,7 @@ static void unlearn_role(struct connection *c)
 	for (int i = 0; i < GT_DIRECTIONS; i++) {
 		if (c->flows[i].state == FLOW_SYNCED)
 			c->flows[i].state = FLOW_LOST;
-		drop_residue(&c->flows[i]);
+		flow_drop_residue(&c->flows[i]);
 	}
 }
 
@@ -174,7 +175,7 @@ static void take_bad(struct connection *c, enum gt_direction direction, struct s
 	enum loss loss = flow->reader.is_head_too_long ? LOSS_HEAD_LIMIT : LOSS_MALFORMED_HTTP;
 	bool is_first = !c->is_proven;
 
-	skip(c, in);
+	flow_skip(c, in);
 	/* A start that was none, found in mid-stream: no message is harmed. */
 	if (flow->is_unsure && loss == LOSS_MALFORMED_HTTP) {
 		flow->state = FLOW_LOST;
@@ -195,7 +196,7 @@ static void read_messages(struct connection *c, enum gt_direction direction, str
 	enum parse parse = PARSE_ITEM;
 	struct http1_item item;
 
-	while (parse == PARSE_ITEM && flow->state == FLOW_SYNCED && !c->conn.is_ignored) {
+	while (parse == PARSE_ITEM && flow->state == FLOW_SYNCED && !c->conn.is_ignored && !c->http2) {
 		parse = http1_next(&flow->reader, in, &item);
 		if (parse == PARSE_ITEM)
 			take_item(c, direction, &item, now_ns);
@@ -213,7 +214,7 @@ static void keep_rest(struct connection *c, enum gt_direction direction, struct 
 	struct flow *flow = &c->flows[direction];
 
 	if (!rest.len) {
-		drop_residue(flow);
+		flow_drop_residue(flow);
 		return;
 	}
 	if (!flow->first_ns)
@@ -224,7 +225,11 @@ static void keep_rest(struct connection *c, enum gt_direction direction, struct 
 		buf_add_slice(&flow->residue, rest);
 	if (buf_ok(&flow->residue))
 		return;
-	drop_residue(flow);
+	flow_drop_residue(flow);
+	if (c->http2) {
+		h2_lose(c, direction, LOSS_NO_MEMORY, now_ns);
+		return;
+	}
 	exchange_mark(c, concerned_by(c, direction), LOSS_NO_MEMORY);
 	lose_framing(c, direction, now_ns);
 }
@@ -241,8 +246,11 @@ static void take_piece(struct connection *c, enum gt_direction direction, struct
 		buf_add_slice(&flow->residue, bytes);
 		in = buf_slice(&flow->residue);
 	}
-	if (flow->state == FLOW_SYNCED || find_start(c, direction, &in, now_ns))
+	if (!c->http2 && (flow->state == FLOW_SYNCED || find_start(c, direction, &in, now_ns)))
 		read_messages(c, direction, &in, now_ns);
+	/* By now it may have turned out to be HTTP/2. */
+	if (c->http2 && !c->conn.is_ignored)
+		h2_read(c, direction, &in, now_ns);
 	if (!c->conn.is_ignored)
 		keep_rest(c, direction, in, now_ns);
 }
@@ -253,14 +261,14 @@ static void take_bytes(struct connection *c, enum gt_direction direction, struct
 {
 	struct flow *flow = &c->flows[direction];
 
-	if (is_event_start)
+	if (is_event_start && !c->http2)
 		restart_if_disproved(c, direction, bytes);
 	/* In pieces, so that the residue keeps its maximum. */
 	while (bytes.len && !c->conn.is_ignored) {
 		struct slice piece = slice_take(&bytes, MIN(bytes.len, (size_t)GT_CHUNK_BYTES));
 
 		if (flow->state == FLOW_LOST && !is_event_start)
-			skip(c, &piece);
+			flow_skip(c, &piece);
 		else
 			take_piece(c, direction, piece, now_ns);
 		is_event_start = false;
@@ -277,6 +285,11 @@ static void take_gap(struct connection *c, enum gt_direction direction, uint64_t
 	if (flow->state == FLOW_LOST)
 		return;
 	count_loss(c, LOSS_GAP, n);
+	if (c->http2) {
+		h2_gap(c, direction, n, (flags & KERNEL_LOSSES) | c->loss_flags, now_ns);
+		c->loss_flags = 0;
+		return;
+	}
 	if (exchange) {
 		exchange->marks |= LOSS_BIT(LOSS_GAP);
 		exchange->kernel_flags |= (flags & KERNEL_LOSSES) | c->loss_flags;
@@ -284,7 +297,7 @@ static void take_gap(struct connection *c, enum gt_direction direction, uint64_t
 	c->loss_flags = 0;
 	if (flow->state != FLOW_SYNCED || !http1_gap(&flow->reader, n)) {
 		count_loss(c, LOSS_RESYNC, flow->residue.len);
-		drop_residue(flow);
+		flow_drop_residue(flow);
 		lose_framing(c, direction, now_ns);
 		return;
 	}

@@ -135,6 +135,13 @@ static void enter_tunnel(struct connection *c, struct flow *flow, unsigned statu
 	ignore_connection(c, now_ns);
 }
 
+static bool is_h2c(const struct http_head *head)
+{
+	struct slice upgrade;
+
+	return http_field(head, "upgrade", &upgrade) && slice_eq_nocase(upgrade, SLICE("h2c"));
+}
+
 static void take_response(struct connection *c, struct flow *flow, const struct http_head *head,
 			  uint64_t first_ns, uint64_t now_ns)
 {
@@ -143,6 +150,10 @@ static void take_response(struct connection *c, struct flow *flow, const struct 
 	if (head->status < 200 && head->status != 101) {
 		if (exchange)
 			exchange->interim_ns = now_ns;
+		return;
+	}
+	if (head->status == 101 && is_h2c(head)) {
+		h2_upgrade(c, exchange, now_ns);
 		return;
 	}
 	flow->is_in_message = true;

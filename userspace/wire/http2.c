@@ -122,6 +122,17 @@ static bool is_extension(const struct frame *frame)
 	       !frame->is_reserved && frame->len <= LIMIT_HTTP2_FRAME;
 }
 
+/* Whether a header may begin so. */
+static bool is_front(struct slice in)
+{
+	const unsigned char *b = (const unsigned char *)in.ptr;
+
+	return (in.len < 1 || b[0] <= LIMIT_HTTP2_FRAME >> 16) &&
+	       (in.len < 4 || b[3] <= EXTENSION_MAX) &&
+	       (in.len < 5 || b[3] >= HTTP2_FRAME_TYPES || !(b[4] & ~flags_of(b[3]))) &&
+	       (in.len < 6 || !(b[5] & 0x80));
+}
+
 bool http2_looks_like(struct slice in)
 {
 	struct frame frame;
@@ -137,19 +148,14 @@ bool http2_looks_like(struct slice in)
 			return false;
 		slice_take(&in, MIN(in.len, (size_t)HTTP2_HEADER_BYTES + frame.len));
 	}
-	return !in.len || http2_may_become(in);
+	return is_front(in);
 }
 
+/* Frames of 64 KiB are passed over: the line end that ends somebody's chunk would
+ * be the front of one. */
 bool http2_may_become(struct slice in)
 {
-	const unsigned char *b = (const unsigned char *)in.ptr;
-
-	if (in.len >= HTTP2_HEADER_BYTES)
-		return false;
-	return (in.len < 1 || b[0] <= LIMIT_HTTP2_FRAME >> 16) &&
-	       (in.len < 4 || b[3] <= EXTENSION_MAX) &&
-	       (in.len < 5 || b[3] >= HTTP2_FRAME_TYPES || !(b[4] & ~flags_of(b[3]))) &&
-	       (in.len < 6 || !(b[5] & 0x80));
+	return in.len < HTTP2_HEADER_BYTES && (!in.len || !in.ptr[0]) && is_front(in);
 }
 
 bool http2_begins_server(struct slice in)

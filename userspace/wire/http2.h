@@ -90,7 +90,8 @@ bool http2_gap(struct http2_reader *reader, uint64_t n, uint32_t *ret_stream_id,
  * frames behind it are such as far as they are there. False for too few bytes. */
 bool http2_looks_like(struct slice in);
 
-/* Whether these bytes, too few for http2_looks_like, may become what it wants. */
+/* Whether these bytes, too few for http2_looks_like, may become what it wants; not
+ * all that may are told. */
 bool http2_may_become(struct slice in);
 
 /* Whether they begin with SETTINGS that are no acknowledgement, as the first bytes

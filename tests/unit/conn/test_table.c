@@ -72,20 +72,6 @@ Test(table, an_open_with_another_key_leaves_nothing_behind)
 	replay_done(&replay);
 }
 
-Test(table, http2_is_said_once)
-{
-	struct replay replay;
-
-	replay_init(&replay);
-	replay_open(&replay, GT_FLAG_BORN | GT_FLAG_HTTP2);
-	request(&replay, GET);
-	replay_end(&replay, GT_EVENT_CLOSE, GT_WRITE, 0);
-	add_losses(&replay);
-	cr_expect_str_eq(buf_text(&replay.trace), "ignored\nunsupported_protocol 1\n");
-	cr_expect_eq(conn_table_count(replay.table), 0);
-	replay_done(&replay);
-}
-
 Test(table, only_the_connections_of_the_exiting_process_end)
 {
 	struct replay replay;
