@@ -374,6 +374,16 @@ static cJSON *request_metadata(struct call *call)
 	return metadata;
 }
 
+/* What the answer brought along: the drop-in gives it over the request's. */
+static void add_answer_metadata(cJSON *metadata, const struct call *call)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, call->metadata)
+		if (!is_reserved(item->string))
+			set_copy(metadata, item->string, item);
+}
+
 /* Only what no other member of the line says; otlp.c turns those into metadata
  * where Langfuse has no field for them. */
 static void add_gentap_metadata(cJSON *metadata, const struct generation_options *options,
@@ -407,6 +417,8 @@ static void add_metadata(cJSON *line, const struct generation_options *options,
 	cJSON *metadata = options->content == CONTENT_FULL ? request_metadata(call)
 							   : cJSON_CreateObject();
 
+	if (options->content == CONTENT_FULL)
+		add_answer_metadata(metadata, call);
 	fit_object(&metadata, call);
 	add_gentap_metadata(metadata, options, call);
 	add_facts(metadata, call);

@@ -82,6 +82,7 @@ void call_free(struct call **callp)
 		return;
 	cJSON_Delete(call->request);
 	cJSON_Delete(call->output);
+	cJSON_Delete(call->metadata);
 	cJSON_Delete(call->facts);
 	buf_done(&call->path);
 	buf_done(&call->path_model);

@@ -94,6 +94,8 @@ struct call {
 	struct choice *choices;		/* owned; in order of appearance */
 	size_t choice_count;
 	cJSON *output;			/* owned; dialects without choices put the output here */
+	cJSON *metadata;		/* owned object, or NULL: what Langfuse's drop-in has of the
+					 * answer as metadata; content, so not always told */
 	cJSON *facts;			/* owned object, or NULL: small things worth metadata (server
 					 * timings, billed units); each becomes gentap.NAME */
 	struct usage usage;

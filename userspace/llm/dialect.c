@@ -13,6 +13,7 @@
 const struct dialect *const dialects[] = {
 	&openai_chat,
 	&openai_completions,
+	&openai_responses,
 	&ollama_chat,
 	&ollama_generate,
 	&ollama_embed,

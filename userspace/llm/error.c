@@ -30,7 +30,7 @@ static bool set_type(struct call *call, const cJSON *object, const char *name)
 	return call->error_type.len > 0;
 }
 
-static bool read_object(struct call *call, const cJSON *error)
+bool error_read_object(struct call *call, const cJSON *error)
 {
 	const char *message = json_string(error, "message");
 
@@ -50,7 +50,7 @@ bool error_read(struct call *call, const cJSON *body)
 	const char *object = json_string(body, "object");
 
 	if (cJSON_IsObject(error) && error->child)
-		return read_object(call, error);
+		return error_read_object(call, error);
 	if (cJSON_IsString(error) && *error->valuestring) {
 		set(call, &call->error_message, error->valuestring);
 		set_type(call, body, "error_type");	/* TGI */
@@ -58,7 +58,7 @@ bool error_read(struct call *call, const cJSON *body)
 		return true;
 	}
 	if (object && strcmp(object, "error") == 0)
-		return read_object(call, body);
+		return error_read_object(call, body);
 	return false;
 }
 
@@ -85,5 +85,5 @@ bool error_read_http(struct call *call, const cJSON *body)
 		body = body->child;
 	if (error_read(call, body) || read_detail(call, json_get(body, "detail")))
 		return true;
-	return json_string(body, "message") && read_object(call, body);
+	return json_string(body, "message") && error_read_object(call, body);
 }

@@ -8,6 +8,8 @@
 /* An error inside a 2xx answer, body or event. True, and the call is_error, when
  * @body says so. */
 bool error_read(struct call *call, const cJSON *body);
+/* An object that is known to be an error: message, code, type. True. */
+bool error_read_object(struct call *call, const cJSON *error);
 /* The body of an answer of status 400 and above, where more forms are errors.
  * True when it has a form that is known. */
 bool error_read_http(struct call *call, const cJSON *body);

@@ -6,6 +6,7 @@
 #include "llm/chat.h"
 
 extern const struct dialect openai_chat, openai_completions, openai_embeddings;
+extern const struct dialect openai_responses;
 
 /* Id, model, tier, fingerprint and usage: of a body or an event. Empty texts
  * (Azure's first chunk) and nulls change nothing. */
