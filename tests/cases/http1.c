@@ -102,6 +102,8 @@ static void add_head(struct writer *writer, size_t at)
 	struct slice fields = head->head, line = { 0 };
 
 	writer->framing = framing_of_message(writer, head);
+	if (writer->form->is_decorated && head->side == SIDE_RESPONSE && items_status(head) >= 200)
+		buf_add_text(&text, "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n");
 	case_line(&fields, &line);
 	add_first_line(&text, head, line);
 	add_fields(&text, fields);
@@ -124,7 +126,7 @@ static void add_chunks(struct writer *writer, const struct item *item)
 	while (in.len) {
 		struct slice chunk = slice_take(&in, MIN(size, in.len));
 
-		buf_printf(&text, "%zx\r\n", chunk.len);
+		buf_printf(&text, writer->form->is_decorated ? "%04zX;sig=\"a b\"\r\n" : "%zx\r\n", chunk.len);
 		buf_add_slice(&text, chunk);
 		buf_add_text(&text, "\r\n");
 	}
@@ -134,7 +136,9 @@ static void add_chunks(struct writer *writer, const struct item *item)
 static void add_end(struct writer *writer, const struct item *end)
 {
 	if (writer->has_body && writer->framing == FRAME_CHUNKED)
-		add_text(writer, end, /* is_lost */ false, SLICE("0\r\n\r\n"));
+		add_text(writer, end, /* is_lost */ false,
+			 writer->form->is_decorated ? SLICE("0\r\nx-sum: HTTP/1.1 200 OK\r\n\r\n")
+						    : SLICE("0\r\n\r\n"));
 	if (!writer->has_body || writer->framing != FRAME_CLOSE)
 		return;
 	script_add_end(writer->script, MOVE_CLOSE, SIDE_RESPONSE, end->at_ns);

@@ -158,6 +158,15 @@ static void add_length(struct fields *fields, const struct track *track)
 	add_field(fields, SLICE("content-length"), slice_of(text));
 }
 
+/* The text has its last place by now. */
+static void place_fields(struct fields *fields)
+{
+	for (size_t i = 0; i < fields->count; i++) {
+		fields->list[i].name = (uint8_t *)fields->text.ptr + (size_t)fields->list[i].name;
+		fields->list[i].value = fields->list[i].name + fields->list[i].namelen;
+	}
+}
+
 static void add_head_fields(struct fields *fields, const struct track *track)
 {
 	const struct item *head = &track->items->list[track->at];
@@ -171,11 +180,6 @@ static void add_head_fields(struct fields *fields, const struct track *track)
 	add_lines(fields, lines);
 	add_lines(fields, buf_slice(&head->extra));
 	add_length(fields, track);
-	/* The text has its last place by now. */
-	for (size_t i = 0; i < fields->count; i++) {
-		fields->list[i].name = (uint8_t *)fields->text.ptr + (size_t)fields->list[i].name;
-		fields->list[i].value = fields->list[i].name + fields->list[i].namelen;
-	}
 }
 
 /* A block in one frame, or in one and its continuations. */
@@ -194,19 +198,47 @@ static void add_block(struct writer *writer, const struct item *item, uint32_t s
 	}
 }
 
+static void add_fields(struct writer *writer, const struct item *item, uint32_t stream, unsigned flags,
+		       struct fields *fields)
+{
+	uint8_t block[65536];
+	ssize_t len;
+
+	place_fields(fields);
+	len = nghttp2_hd_deflate_hd(writer->deflaters[item->side], block, sizeof(block), fields->list,
+				    fields->count);
+	assert(len > 0);
+	add_block(writer, item, stream, flags, (struct slice){ (char *)block, (size_t)len });
+	buf_done(&fields->text);
+}
+
+static void add_hints(struct writer *writer, const struct item *head, uint32_t stream)
+{
+	struct fields fields = { .text = BUF_INIT(1 * MiB) };
+
+	if (!writer->form->is_decorated || head->side == SIDE_REQUEST)
+		return;
+	add_field(&fields, SLICE(":status"), SLICE("103"));
+	add_field(&fields, SLICE("link"), SLICE("</a.css>; rel=preload"));
+	add_fields(writer, head, stream, 0, &fields);
+}
+
 static void add_head(struct writer *writer, const struct track *track, uint32_t stream, unsigned flags)
 {
 	const struct item *head = &track->items->list[track->at];
 	struct fields fields = { .text = BUF_INIT(1 * MiB) };
-	uint8_t block[65536];
-	ssize_t len;
 
+	add_hints(writer, head, stream);
 	add_head_fields(&fields, track);
-	len = nghttp2_hd_deflate_hd(writer->deflaters[head->side], block, sizeof(block), fields.list,
-				    fields.count);
-	assert(len > 0);
-	add_block(writer, head, stream, flags, (struct slice){ (char *)block, (size_t)len });
-	buf_done(&fields.text);
+	add_fields(writer, head, stream, flags, &fields);
+}
+
+static void add_trailers(struct writer *writer, const struct item *end, uint32_t stream)
+{
+	struct fields fields = { .text = BUF_INIT(1 * MiB) };
+
+	add_field(&fields, SLICE("x-sum"), SLICE("HTTP/1.1 200 OK"));
+	add_fields(writer, end, stream, END_STREAM, &fields);
 }
 
 /* --- items ------------------------------------------------------------------ */
@@ -261,7 +293,8 @@ static void add_item(struct writer *writer, struct track *track)
 {
 	const struct item *item = &track->items->list[track->at];
 	uint32_t stream = stream_of(writer, track, item->exchange);
-	unsigned flags = is_last_of_message(track) ? END_STREAM : 0;
+	bool is_decorated = writer->form->is_decorated;
+	unsigned flags = is_last_of_message(track) && !is_decorated ? END_STREAM : 0;
 
 	switch (item->kind) {
 	case ITEM_HEAD:
@@ -275,10 +308,53 @@ static void add_item(struct writer *writer, struct track *track)
 		add_cut(writer, item, stream);
 		break;
 	case ITEM_END:
+		if (is_decorated)
+			add_trailers(writer, item, stream);
+		break;
 	case ITEM_MESSAGE:
 		break;
 	}
 	track->at++;
+}
+
+/* --- upgrade ---------------------------------------------------------------- */
+
+/* The items of the first request, alone. */
+static size_t count_first_request(const struct items *items)
+{
+	size_t n = 0;
+
+	while (n < items->count && items->list[n].side == SIDE_REQUEST && items->list[n].kind != ITEM_CUT)
+		n++;
+	return n;
+}
+
+/* The first request goes over HTTP/1.1; its stream is number 1, half closed. False when
+ * it ends in no response. */
+static bool add_upgrade(struct writer *writer, struct track *track)
+{
+	struct items request = { .list = track->items->list, .count = count_first_request(track->items),
+				 .exchanges = 1 };
+	struct item *head = &request.list[0], response;
+	struct script script;
+
+	if (request.count == track->items->count || track->items->list[request.count].kind != ITEM_HEAD)
+		return false;
+	buf_add_text(&head->extra, "connection: Upgrade, HTTP2-Settings\nupgrade: h2c\n"
+				   "http2-settings: AAMAAABkAARAAAAAAAIAAAAA\n");
+	script_http1(&script, &request, &(struct http1_form){ 0 });
+	for (size_t i = 0; i < script.count; i++)
+		script_add(writer->script, SIDE_REQUEST, script.list[i].at_ns, /* is_lost */ false,
+			   buf_slice(&script.list[i].bytes));
+	script_done(&script);
+	track->at = request.count;
+	response = track->items->list[track->at];
+	script_add(writer->script, SIDE_RESPONSE, response.at_ns, /* is_lost */ false,
+		   SLICE("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"));
+	stream_of(writer, track, 0);
+	add_greeting(writer, SIDE_RESPONSE, response.at_ns);
+	add_greeting(writer, SIDE_REQUEST, response.at_ns);
+	return true;
 }
 
 /* --- all of it -------------------------------------------------------------- */
@@ -298,22 +374,31 @@ static struct track *next_track(struct track *tracks, size_t count)
 	return next;
 }
 
-static void write_all(struct writer *writer, struct track *tracks, size_t count)
+static bool begin(struct writer *writer, struct track *track)
 {
-	struct track *track;
-
-	for (int side = 0; side < 2; side++) {
-		nghttp2_hd_deflate_new(&writer->deflaters[side], 4096);
-		assert(writer->deflaters[side]);
-	}
+	if (writer->form->is_upgrade)
+		return add_upgrade(writer, track);
 	add_greeting(writer, SIDE_REQUEST, 0);
 	add_greeting(writer, SIDE_RESPONSE, 0);
-	while (!writer->is_closed && (track = next_track(tracks, count)))
+	return true;
+}
+
+static bool write_all(struct writer *writer, struct track *tracks, size_t count)
+{
+	struct track *track;
+	bool is_begun;
+
+	for (int side = 0; side < 2; side++)
+		if (nghttp2_hd_deflate_new(&writer->deflaters[side], 4096) != 0)
+			abort();
+	is_begun = begin(writer, &tracks[0]);
+	while (is_begun && !writer->is_closed && (track = next_track(tracks, count)))
 		add_item(writer, track);
-	if (!writer->is_closed)
+	if (is_begun && !writer->is_closed)
 		script_add_end(writer->script, MOVE_CLOSE, SIDE_REQUEST, writer->last_ns + 1000000000);
 	for (int side = 0; side < 2; side++)
 		nghttp2_hd_deflate_del(writer->deflaters[side]);
+	return is_begun;
 }
 
 bool script_http2(struct script *ret, const struct items *const *items, size_t count, bool is_tls,
@@ -329,6 +414,5 @@ bool script_http2(struct script *ret, const struct items *const *items, size_t c
 			return false;
 		tracks[i] = (struct track){ .items = items[i], .is_tls = is_tls };
 	}
-	write_all(&writer, tracks, count);
-	return true;
+	return write_all(&writer, tracks, count);
 }

@@ -41,7 +41,8 @@ static void open_connection(const struct tape *tape)
 	struct gt_open_event open = { .event = event_of(tape, GT_EVENT_OPEN, 0), .key = 7 };
 	struct gt_name_event name = { .event = event_of(tape, GT_EVENT_NAME, 0) };
 
-	open.event.flags |= GT_FLAG_BORN | (tape->how->role == ROLE_SERVER ? GT_FLAG_ACCEPTED : 0);
+	open.event.flags |= tape->how->role == ROLE_SERVER ? GT_FLAG_ACCEPTED : 0;
+	open.event.flags |= tape->how->is_late ? 0 : GT_FLAG_BORN;
 	memcpy(open.comm, tape->test->comm, sizeof(open.comm));
 	if (!tape->test->is_tls) {
 		open.family = AF_INET;
@@ -49,7 +50,7 @@ static void open_connection(const struct tape *tape)
 		memcpy(open.peer_addr, (const uint8_t[]){ 192, 0, 2, 1 }, 4);
 	}
 	emit(tape, &open.event);
-	if (!tape->test->server_name[0])
+	if (!tape->test->server_name[0] || tape->how->is_late)
 		return;
 	memcpy(name.name, tape->test->server_name, sizeof(name.name));
 	emit(tape, &name.event);

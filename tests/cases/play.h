@@ -19,6 +19,7 @@ struct play {
 	size_t piece;		/* most bytes of one event; 0: as they moved */
 	size_t cut;		/* an event ends before this byte; 0: none */
 	size_t gap, gap_len;	/* bytes from offset @gap on are lost */
+	bool is_late;		/* gentap came later than the connection: nothing is told of the gap */
 	bool is_gap_told;	/* by captured_len < len, not only by the next offset */
 };
 

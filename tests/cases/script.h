@@ -50,6 +50,7 @@ struct websocket_form {
 struct http1_form {
 	enum response_framing framing;
 	size_t chunk;		/* bytes of each chunk, of requests too; 0: each piece is one */
+	bool is_decorated;	/* interim responses, chunk extensions, trailers */
 	struct websocket_form websocket;
 };
 
@@ -75,6 +76,8 @@ struct http2_form {
 	size_t data, block;	/* most bytes in a frame of a body, of a head; 0: as large as may be */
 	unsigned padding;	/* bytes after those of a body or head */
 	bool is_noisy;		/* frames that carry nothing stand between the others */
+	bool is_decorated;	/* interim responses, trailers */
+	bool is_upgrade;	/* begins as HTTP/1.1 with Upgrade: h2c (RFC 7540 section 3.2) */
 	bool is_reset;		/* who cuts resets the stream, and the connection goes on */
 };
 

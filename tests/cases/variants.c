@@ -67,6 +67,14 @@ static void gaps(struct job *job)
 		run_gaps(job, "h1", &script, 0);
 }
 
+static void late(struct job *job)
+{
+	_cleanup_(script_done) struct script script = { 0 };
+
+	if (!is_broken(job->test) && usual_script(job, &script))
+		run_late(job, "h1", &script, 0);
+}
+
 static void other_role(struct job *job)
 {
 	_cleanup_(script_done) struct script script = { 0 };
@@ -84,6 +92,7 @@ static const struct { const char *name; struct http1_form form; } forms[] = {
 	{ "chunks of a byte",	  { .framing = FRAME_CHUNKED, .chunk = 1 } },
 	{ "chunks of 7 bytes",	  { .framing = FRAME_CHUNKED, .chunk = 7 } },
 	{ "chunks of 4096 bytes", { .framing = FRAME_CHUNKED, .chunk = 4096 } },
+	{ "decorated chunks",	  { .framing = FRAME_CHUNKED, .chunk = 30, .is_decorated = true } },
 	{ "until close",	  { .framing = FRAME_CLOSE } },
 };
 
@@ -144,7 +153,7 @@ static const struct { const char *name; struct websocket_form form; } sockets[] 
 	{ "deflated fragments",		{ .is_deflated = true, .fragment = 9, .is_noisy = true } },
 };
 
-void websockets(struct job *job)
+void family_websockets(struct job *job)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(sockets); i++) {
 		struct http1_form form = { .websocket = sockets[i].form };
@@ -167,19 +176,22 @@ static const struct {
 	{ "bytes",	bytes,		0 },
 	{ "cuts",	cuts,		0 },
 	{ "gaps",	gaps,		WITHOUT_GAPS },
+	{ "late",	late,		WITHOUT_GAPS },
 	{ "role",	other_role,	WITHOUT_ROLES },
 	{ "framings",	framings,	WITHOUT_FRAMINGS },
 	{ "codings",	codings,	WITHOUT_CODINGS },
 #ifdef CASES_WEBSOCKETS	/* until the pipeline reads them */
-	{ "websockets",	websockets,	0 },
+	{ "websockets",	family_websockets,	0 },
 #endif
 #ifdef CASES_HTTP2	/* until the pipeline reads it */
-	{ "h2",		h2,		WITHOUT_H2 },
-	{ "h2-cuts",	h2_cuts,	WITHOUT_H2 },
-	{ "h2-gaps",	h2_gaps,	WITHOUT_H2 | WITHOUT_GAPS },
-	{ "h2-role",	h2_role,	WITHOUT_H2 | WITHOUT_ROLES },
-	{ "h2-codings",	h2_codings,	WITHOUT_H2 | WITHOUT_CODINGS },
-	{ "h2-two",	h2_two,		WITHOUT_H2 },
+	{ "h2",		family_h2,		WITHOUT_H2 },
+	{ "h2-cuts",	family_h2_cuts,	WITHOUT_H2 },
+	{ "h2-gaps",	family_h2_gaps,	WITHOUT_H2 | WITHOUT_GAPS },
+	{ "h2-late",	family_h2_late,	WITHOUT_H2 | WITHOUT_GAPS },
+	{ "h2-upgrade",	family_h2_upgrade,	WITHOUT_H2 },
+	{ "h2-role",	family_h2_role,	WITHOUT_H2 | WITHOUT_ROLES },
+	{ "h2-codings",	family_h2_codings,	WITHOUT_H2 | WITHOUT_CODINGS },
+	{ "h2-two",	family_h2_two,		WITHOUT_H2 },
 #endif
 };
 

@@ -12,12 +12,13 @@ static bool http2_script(const struct job *job, const struct http2_form *form, i
 	       script_http2(ret, all, 1, job->test->is_tls, form);
 }
 
-void h2(struct job *job)
+void family_h2(struct job *job)
 {
 	static const struct { const char *name; struct http2_form form; } forms2[] = {
 		{ "a frame a piece",	     { 0 } },
 		{ "frames of a byte",	     { .data = 1, .block = 1 } },
 		{ "padding and other frames", { .data = 50, .block = 20, .padding = 9, .is_noisy = true } },
+		{ "hints and trailers",	     { .is_decorated = true } },
 		{ "stream reset",	     { .is_reset = true } },
 	};
 
@@ -29,7 +30,7 @@ void h2(struct job *job)
 	}
 }
 
-void h2_cuts(struct job *job)
+void family_h2_cuts(struct job *job)
 {
 	_cleanup_(script_done) struct script script = { 0 };
 
@@ -37,7 +38,7 @@ void h2_cuts(struct job *job)
 		run_cuts(job, "h2", &script, HTTP_2);
 }
 
-void h2_gaps(struct job *job)
+void family_h2_gaps(struct job *job)
 {
 	_cleanup_(script_done) struct script script = { 0 };
 
@@ -45,7 +46,25 @@ void h2_gaps(struct job *job)
 		run_gaps(job, "h2", &script, HTTP_2);
 }
 
-void h2_role(struct job *job)
+void family_h2_late(struct job *job)
+{
+	_cleanup_(script_done) struct script script = { 0 };
+
+	if (http2_script(job, &(struct http2_form){ 0 }, /* code */ -1, &script))
+		run_late(job, "h2", &script, HTTP_2);
+}
+
+/* The version is the request's: 1.1. */
+void family_h2_upgrade(struct job *job)
+{
+	_cleanup_(script_done) struct script script = { 0 };
+
+	if (job->test->line_count <= 1 && !job->test->is_tls &&
+	    http2_script(job, &(struct http2_form){ .is_upgrade = true }, /* code */ -1, &script))
+		run_both(job, "h2c", &script, 0);
+}
+
+void family_h2_role(struct job *job)
 {
 	_cleanup_(script_done) struct script script = { 0 };
 	struct play how = usual(job);
@@ -56,7 +75,7 @@ void h2_role(struct job *job)
 	run(job, "the other role", &script, &how, HTTP_2 | OTHER_ROLE);
 }
 
-void h2_codings(struct job *job)
+void family_h2_codings(struct job *job)
 {
 	for (int code = 0; code < CODE_COUNT; code++) {
 		_cleanup_(script_done) struct script script = { 0 };
@@ -109,7 +128,7 @@ bool variants_may_share(const struct test_case *a, const struct test_case *b)
 }
 
 /* Two cases on one connection, whose streams take turns. */
-void h2_two(struct job *job)
+void family_h2_two(struct job *job)
 {
 	_cleanup_(items_done) struct items a = { 0 }, b = { 0 };
 	_cleanup_(script_done) struct script script = { 0 };

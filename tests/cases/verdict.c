@@ -120,6 +120,21 @@ void run_gaps(struct job *job, const char *form, const struct script *script, un
 	}
 }
 
+void run_late(struct job *job, const char *form, const struct script *script, unsigned ignore)
+{
+	size_t stride = script->bytes / job->options->gaps + 1;
+	char variant[96];
+
+	for (size_t from = 1; from < script->bytes; from += stride) {
+		struct play how = usual(job);
+
+		how.is_late = true;
+		how.gap_len = from;
+		snprintf(variant, sizeof(variant), "%s, joined at byte %zu", form, from);
+		run_gap(job, variant, script, &how, ignore);
+	}
+}
+
 void run_both(struct job *job, const char *form, const struct script *script, unsigned ignore)
 {
 	struct play how = usual(job);

@@ -32,18 +32,23 @@ void run_cuts(struct job *job, const char *form, const struct script *script, un
 /* With a hole, of several lengths, at several places. */
 void run_gaps(struct job *job, const char *form, const struct script *script, unsigned ignore);
 
+/* With gentap there only from some byte on, at as many places. */
+void run_late(struct job *job, const char *form, const struct script *script, unsigned ignore);
+
 /* --- variants.c ------------------------------------------------------------- */
 
-void websockets(struct job *job);
+void family_websockets(struct job *job);
 
 /* --- variants_http2.c ------------------------------------------------------- */
 
-void h2(struct job *job);
-void h2_cuts(struct job *job);
-void h2_gaps(struct job *job);
-void h2_role(struct job *job);
-void h2_codings(struct job *job);
-void h2_two(struct job *job);
+void family_h2(struct job *job);
+void family_h2_cuts(struct job *job);
+void family_h2_gaps(struct job *job);
+void family_h2_late(struct job *job);
+void family_h2_upgrade(struct job *job);
+void family_h2_role(struct job *job);
+void family_h2_codings(struct job *job);
+void family_h2_two(struct job *job);
 
 /* Whether something of the case's bytes is lost in the case itself. */
 bool is_broken(const struct test_case *test);
