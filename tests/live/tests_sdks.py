@@ -193,6 +193,8 @@ def arguments_of(text):
 
 def compare_output(generation, exchange, name):
     output = generation.get("output")
+    equal(generation["level"], "ERROR" if exchange["case"] == "refuse" else "DEFAULT",
+          name + ", level")
     if exchange["vectors"]:
         count, dimensions = exchange["vectors"]
         equal(output, {"dimensions": dimensions, "count": count}, name + ", output")
@@ -246,6 +248,7 @@ def compare_generation(generation, report, exchange, role, is_tls):
         compare_error(generation, exchange, name)
     else:
         compare_output(generation, exchange, name)
+        equal(generation["evidence"]["complete"], True, name + ", complete")
         equal({key: count for key, count in generation.get("usageDetails", {}).items() if count},
               exchange["usage"], name + ", usage")
     check_times(generation, exchange, name)
@@ -321,6 +324,26 @@ def test_mistral_over_tls(test):
 
 def test_mistral_fim_plain(test):
     watch(test, "sdk_mistral.py", FIM_PLAN, is_tls=False)
+
+
+def test_anthropic_over_tls(test):
+    watch(test, "sdk_anthropic.py", ANTHROPIC_PLAN, is_tls=True)
+
+
+def test_anthropic_async_plain(test):
+    watch(test, "sdk_anthropic.py", ANTHROPIC_PLAN, is_tls=False, GT_ASYNC="1")
+
+
+def test_anthropic_of_node_over_tls(test):
+    watch(test, "sdk_anthropic.mjs", ANTHROPIC_PLAN, is_tls=True)
+
+
+def test_anthropic_of_node_plain(test):
+    watch(test, "sdk_anthropic.mjs", ANTHROPIC_PLAN, is_tls=False)
+
+
+def test_anthropic_at_the_server_plain(test):
+    watch(test, "sdk_anthropic.py", ANTHROPIC_PLAN, is_tls=False, role="server")
 
 
 def test_cohere_over_tls(test):

@@ -77,7 +77,9 @@ class Anthropic(Said):
         blocks = [self.thinking_block()] if self.reasoning else []
         blocks += [self.text_block()] + [self.tool_block(tool) for tool in self.tools]
         for index, (start, deltas) in enumerate(blocks):
-            yield {"type": "content_block_start", "index": index, "content_block": start}, None
+            # The name of a tool is content.
+            yield ({"type": "content_block_start", "index": index, "content_block": start},
+                   "" if "name" in start else None)
             if index == 0:
                 yield {"type": "ping"}, None
             for delta, content in deltas:
