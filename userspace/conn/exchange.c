@@ -340,7 +340,7 @@ static void read_last_events(struct connection *c, struct exchange *exchange, st
 static void end_decoder(struct connection *c, struct exchange *exchange, struct message *message)
 {
 	if (message->decoder && !message->body.is_full && !decoder_is_whole(message->decoder))
-		exchange_mark(c, exchange, LOSS_BAD_ENCODING);
+		stop_keeping(c, exchange, message, LOSS_BAD_ENCODING);
 	drop_decoder(c, message);
 }
 

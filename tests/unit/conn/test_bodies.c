@@ -152,6 +152,57 @@ Test(bodies, a_broken_one_keeps_what_came_before)
 		}
 }
 
+/* An event whose end was not sent is not one, though it looks like one. */
+Test(bodies, the_last_event_of_one_cut_off_is_left_out)
+{
+	_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB), coded = BUF_INIT(MiB);
+	struct encoder encoder;
+	struct replay replay;
+
+	encoder_init(&encoder, "gzip");
+	encode_part(&encoder, SLICE("data: a\n\ndata: b"), /* is_last */ false, &coded);
+	encoder_done(&encoder);
+	add_response(&wire, "text/event-stream", "gzip", &coded);
+	begin(&replay);
+	replay_step(&replay, GET_X, 0, SIZE_MAX);
+	read_cut(&replay, &wire, 0);
+	cr_expect_str_eq(buf_text(&replay.trace), ASKED "sse 1 <a>\nend 1 complete 200 <> bad_encoding\n");
+	replay_done(&replay);
+}
+
+/* Nothing behind the hole decodes; of a file that much is said. */
+Test(bodies, a_gap_in_a_compressed_body_ends_it)
+{
+	static const struct {
+		const char *type, *want;
+	} cases[] = {
+		{ "text/event-stream", ASKED "sse 1 <a>\nend 1 complete 200 <> lost_bytes\n" },
+		{ "audio/mpeg", ASKED "file 1 audio/mpeg 9  incomplete\nend 1 complete 200 <> lost_bytes\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(buf_done) struct buf wire = BUF_INIT(MiB), head = BUF_INIT(MiB);
+		struct encoder encoder;
+		struct replay replay;
+		size_t first;
+
+		begin(&replay);
+		replay_step(&replay, GET_X, 0, SIZE_MAX);
+		encoder_init(&encoder, "br");
+		encode_part(&encoder, SLICE("data: a\n\n"), /* is_last */ false, &wire);
+		first = wire.len;
+		encode_part(&encoder, SLICE("data: b\n\n"), /* is_last */ true, &wire);
+		encoder_done(&encoder);
+		buf_printf(&head, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Encoding: br\r\nContent-Length: %zu\r\n\r\n",
+			   cases[i].type, wire.len);
+		read_cut(&replay, &head, 0);
+		replay_data(&replay, GT_READ, wire.ptr, first + 1, first, 0);
+		replay_data(&replay, GT_READ, wire.ptr + first + 1, wire.len - first - 1, wire.len - first - 1, 0);
+		cr_expect_str_eq(buf_text(&replay.trace), cases[i].want, "%s", cases[i].type);
+		replay_done(&replay);
+	}
+}
+
 Test(bodies, a_bomb_is_cut_and_named)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(codings); i++) {

@@ -3,7 +3,9 @@
 #include <criterion/criterion.h>
 
 #include "base/buf.h"
+#include "limits.h"
 #include "wire/media.h"
+#include "wire/stream.h"
 
 Test(media, types_are_told_from_text)
 {
@@ -83,4 +85,72 @@ Test(media, what_was_not_all_seen_has_no_hash)
 	cr_expect_eq(media.size, 2);
 	cr_expect_not(media_take_failure(&media));
 	media_reset(&media);
+}
+
+/* --- as a body -------------------------------------------------------------- */
+
+static void expect_note(struct stream_reader *reader, bool is_cut, const char *type, uint64_t size, const char *hash,
+			bool is_incomplete)
+{
+	struct stream_event event;
+
+	cr_assert_eq(is_cut ? stream_cut(reader, &event) : stream_eof(reader, &event), PARSE_ITEM);
+	cr_assert_not_null(event.note);
+	cr_expect(slice_eq(event.note->content_type, slice_of(type)), "'%.*s'", (int)event.note->content_type.len,
+		  event.note->content_type.ptr);
+	cr_expect_eq(event.note->size, size);
+	cr_expect_str_eq(event.note->sha256, hash);
+	cr_expect_eq(event.note->is_incomplete, is_incomplete);
+	cr_expect_eq(event.note->filename.len, 0);
+	cr_expect_eq(is_cut ? stream_cut(reader, &event) : stream_eof(reader, &event), PARSE_MORE, "told once");
+}
+
+static void read_body(struct stream_reader *reader, struct slice bytes)
+{
+	struct stream_event event;
+
+	cr_expect_eq(stream_next(reader, &bytes, &event), PARSE_MORE);
+	cr_expect_eq(bytes.len, 0);
+}
+
+Test(media, a_body_is_one_note_at_every_split)
+{
+	for (size_t cut = 0; cut <= 3; cut++) {
+		struct stream_reader *reader = stream_new(FRAMING_OPAQUE, SLICE("audio/pcm; rate=24000"));
+
+		read_body(reader, (struct slice){ "abc", cut });
+		read_body(reader, (struct slice){ "abc" + cut, 3 - cut });
+		expect_note(reader, /* is_cut */ false, "audio/pcm; rate=24000", 3, ABC_HASH, /* is_incomplete */ false);
+		stream_free(&reader);
+	}
+}
+
+Test(media, a_body_cut_off_or_with_a_gap_is_said_to_be)
+{
+	struct stream_reader *reader = stream_new(FRAMING_OPAQUE, SLICE("image/png"));
+
+	read_body(reader, SLICE("ab"));
+	expect_note(reader, /* is_cut */ true, "image/png", 2, "", /* is_incomplete */ true);
+	stream_free(&reader);
+
+	reader = stream_new(FRAMING_OPAQUE, SLICE("image/png"));
+	read_body(reader, SLICE("a"));
+	cr_expect(stream_gap(reader, 1));
+	read_body(reader, SLICE("c"));
+	expect_note(reader, /* is_cut */ false, "image/png", 2, "", /* is_incomplete */ true);
+	stream_free(&reader);
+}
+
+Test(media, a_type_over_the_limit_is_cut)
+{
+	char type[2 * LIMIT_MEDIA_TYPE] = "audio/", want[LIMIT_MEDIA_TYPE + 1] = "";
+	struct stream_reader *reader;
+
+	memset(type + 6, 'x', sizeof(type) - 7);
+	type[sizeof(type) - 1] = '\0';
+	memcpy(want, type, LIMIT_MEDIA_TYPE);
+	reader = stream_new(FRAMING_OPAQUE, slice_of(type));
+	read_body(reader, SLICE("abc"));
+	expect_note(reader, /* is_cut */ false, want, 3, ABC_HASH, /* is_incomplete */ false);
+	stream_free(&reader);
 }
