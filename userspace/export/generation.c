@@ -499,32 +499,32 @@ static void add_origin(cJSON *line, const struct exchange *exchange)
 
 static int by_value(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
 	return x < y ? -1 : x > y;
 }
 
 /* Linear interpolation between the closest ranks, as numpy's default. */
-static double percentile_ms(const uint64_t *sorted_ns, size_t count, double percent)
+static double percentile_ms(const uint32_t *sorted, size_t count, double percent)
 {
 	double rank = (double)(count - 1) * percent / 100;
 	size_t below = (size_t)rank;
-	double low = (double)sorted_ns[below];
-	double high = (double)sorted_ns[MIN(below + 1, count - 1)];
+	double low = (double)sorted[below];
+	double high = (double)sorted[MIN(below + 1, count - 1)];
 
-	return (low + (high - low) * (rank - (double)below)) / 1e6;
+	return (low + (high - low) * (rank - (double)below)) / (1e6 / GAP_UNIT_NS);
 }
 
 static void add_gaps(cJSON *timing, const struct call *call)
 {
-	_cleanup_(freep) uint64_t *sorted = NULL;
+	_cleanup_(freep) uint32_t *sorted = NULL;
 
 	if (!call->gap_count)
 		return;
 	sorted = calloc(call->gap_count, sizeof(*sorted));
 	if (!sorted)
 		return;
-	memcpy(sorted, call->gaps_ns, call->gap_count * sizeof(*sorted));
+	memcpy(sorted, call->gaps, call->gap_count * sizeof(*sorted));
 	qsort(sorted, call->gap_count, sizeof(*sorted), by_value);
 	cJSON_AddNumberToObject(timing, "itlP50Ms", percentile_ms(sorted, call->gap_count, 50));
 	cJSON_AddNumberToObject(timing, "itlP99Ms", percentile_ms(sorted, call->gap_count, 99));

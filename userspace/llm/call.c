@@ -98,7 +98,7 @@ void call_free(struct call **callp)
 	for (size_t i = 0; i < call->choice_count; i++)
 		choice_done(&call->choices[i]);
 	free(call->choices);
-	free(call->gaps_ns);
+	free(call->gaps);
 	free(call);
 	*callp = NULL;
 }
@@ -226,22 +226,25 @@ const char *call_model(const struct call *call)
 static void keep_gap(struct call *call, uint64_t gap_ns)
 {
 	size_t size = call->gap_size ? 2 * call->gap_size : 64;
-	uint64_t *gaps_ns;
+	uint64_t units = (gap_ns + GAP_UNIT_NS / 2) / GAP_UNIT_NS;
+	uint32_t *gaps;
 
+	if (units > UINT32_MAX)
+		call->marks |= LOSS_BIT(LOSS_TIMES_LIMIT);
 	if (call->gap_count == LIMIT_CHUNK_TIMES) {
 		call->marks |= LOSS_BIT(LOSS_TIMES_LIMIT);
 		return;
 	}
 	if (call->gap_count == call->gap_size) {
-		gaps_ns = reallocarray(call->gaps_ns, size, sizeof(*gaps_ns));
-		if (!gaps_ns) {
+		gaps = reallocarray(call->gaps, size, sizeof(*gaps));
+		if (!gaps) {
 			call->marks |= LOSS_BIT(LOSS_NO_MEMORY);
 			return;
 		}
-		call->gaps_ns = gaps_ns;
+		call->gaps = gaps;
 		call->gap_size = size;
 	}
-	call->gaps_ns[call->gap_count++] = gap_ns;
+	call->gaps[call->gap_count++] = (uint32_t)MIN(units, (uint64_t)UINT32_MAX);
 }
 
 void call_chunk(struct call *call, uint64_t time_ns)

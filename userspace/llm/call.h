@@ -72,6 +72,10 @@ struct call_times {
 	uint64_t end_ns;		/* protocol's end, or where it was cut */
 };
 
+/* Small enough for any ITL, large enough that a gap has room in 32 bits: ten thousand
+ * streams keep their gaps. */
+#define GAP_UNIT_NS 100ull
+
 struct dialect;
 
 struct call {
@@ -112,7 +116,8 @@ struct call {
 
 	struct call_times times;
 	uint64_t chunks;		/* content-bearing events; not tokens */
-	uint64_t *gaps_ns;		/* owned: between content-bearing events; chunks - 1 of
+	uint32_t *gaps;			/* owned: between content-bearing events, in GAP_UNIT_NS; of
+					 * more than seven minutes, that; chunks - 1 of
 					 * them, at most LIMIT_CHUNK_TIMES */
 	size_t gap_count, gap_size;
 	loss_set marks;

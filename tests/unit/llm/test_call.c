@@ -6,14 +6,24 @@ Test(call, chunks_keep_first_last_and_the_gaps_between)
 	_cleanup_(call_free) struct call *call = call_new(&openai_chat, LIMIT_CONTENT);
 
 	call_chunk(call, 100);
-	call_chunk(call, 130);
-	call_chunk(call, 130);
+	call_chunk(call, 30100);
+	call_chunk(call, 30149);
 	cr_expect_eq(call->times.first_token_ns, 100);
-	cr_expect_eq(call->times.last_token_ns, 130);
+	cr_expect_eq(call->times.last_token_ns, 30149);
 	cr_expect_eq(call->chunks, 3);
 	cr_assert_eq(call->gap_count, 2);
-	cr_expect_eq(call->gaps_ns[0], 30);
-	cr_expect_eq(call->gaps_ns[1], 0);
+	cr_expect_eq(call->gaps[0], 30000 / GAP_UNIT_NS);
+	cr_expect_eq(call->gaps[1], 0);
+}
+
+Test(call, a_gap_of_many_minutes_is_marked_as_cut)
+{
+	_cleanup_(call_free) struct call *call = call_new(&openai_chat, LIMIT_CONTENT);
+
+	call_chunk(call, 0);
+	call_chunk(call, 500ull * 1000000000);
+	cr_expect_eq(call->gaps[0], UINT32_MAX);
+	cr_expect_eq(call->marks, LOSS_BIT(LOSS_TIMES_LIMIT));
 }
 
 Test(call, gaps_stop_at_their_limit_and_chunks_do_not)
