@@ -97,7 +97,24 @@ def check_cases(build, totals, arguments=(), env=None):
         print("FAIL  cases: ended without a result")
         return
     totals.add(int(found[-1][0]), int(found[-1][1]))
+    check_runner(build, totals)
     check_replays(build, totals, env)
+
+
+def check_runner(build, totals):
+    """The runner fails a case whose line is not what comes out, in every family of variants."""
+    text = (ROOT / "tests/cases/openai.chat/stream.case").read_text()
+    wrong = {"another line": text.replace('"chunks":3', '"chunks":4'),
+             "no such line": text[:text.rindex("@ line")] + "@ no line\n",
+             "no word of what comes out": text[:text.rindex("@ line")]}
+    for name, case in wrong.items():
+        path = build / "wrong.case"
+        path.write_text(case)
+        output, code = run([str(build / "tests/cases/run"), str(path)], CASES_SECONDS)
+        found = PLAIN.findall(output)
+        has_failed = code == 1 and case != text and found and int(found[-1][1]) >= (1 if "word" in name else 6)
+        totals.add(int(bool(has_failed)), int(not has_failed))
+        print(f"{'ok  ' if has_failed else 'FAIL'}  the runner fails a case with {name}")
 
 
 def replay(gentap, capture, env):

@@ -203,7 +203,8 @@ static void no_detach(void *ctx, uint64_t time_ns)
 	(void)time_ns;
 }
 
-static bool seed_events(const struct test_case *test, const char *folder, const struct script *script)
+static bool seed_events(const struct test_case *test, const char *folder, const char *suffix,
+			const struct script *script)
 {
 	_cleanup_(buf_done) struct buf events = BUF_INIT(64 * MiB);
 	struct player player = { keep_event, no_detach, &events };
@@ -211,8 +212,17 @@ static bool seed_events(const struct test_case *test, const char *folder, const 
 	char path[512];
 
 	play(script, test, &how, &player);
-	path_of(path, sizeof(path), test, folder, "gtcap", "");
-	return seed(test, folder, "events", "", buf_slice(&events)) && write_capture(test, script, path);
+	path_of(path, sizeof(path), test, folder, "gtcap", suffix);
+	return seed(test, folder, "events", suffix, buf_slice(&events)) && write_capture(test, script, path);
+}
+
+static bool seed_http2(const struct test_case *test, const char *folder, const struct items *items)
+{
+	_cleanup_(script_done) struct script script = { 0 };
+
+	if (!script_http2(&script, &items, 1, test->is_tls, &(struct http2_form){ 0 }))
+		return true;
+	return seed_sides(test, folder, "http2", &script) && seed_events(test, folder, ".h2", &script);
 }
 
 bool seed_case(const struct test_case *test, const char *folder)
@@ -226,5 +236,6 @@ bool seed_case(const struct test_case *test, const char *folder)
 	for (size_t i = 0; i < items.count; i++)
 		if (items.list[i].kind == ITEM_HEAD)
 			is_ok &= seed_body(test, folder, &items, i);
-	return is_ok && seed_sides(test, folder, "http1", &script) && seed_events(test, folder, &script);
+	return is_ok && seed_events(test, folder, "", &script) && seed_http2(test, folder, &items) &&
+	       seed_sides(test, folder, items.is_tunnel ? "websocket" : "http1", &script);
 }

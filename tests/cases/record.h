@@ -10,7 +10,7 @@
 bool record_case(const struct test_case *test, const char *folder);
 
 /* Writes one file for each thing that a decoder may be given, in a folder of FOLDER for
- * each decoder: http1, http2, json, sse, ndjson, eventstream, multipart, a coding's name;
+ * each decoder: http1, http2, websocket, json, sse, ndjson, eventstream, multipart, a coding's name;
  * events: the events of a pipeline, one behind the other, each at a multiple of 8 bytes;
  * gtcap: capture files. */
 bool seed_case(const struct test_case *test, const char *folder);
