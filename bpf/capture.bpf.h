@@ -9,7 +9,7 @@
  *
  *   UNKNOWN --message start--> HTTP --user space: drop--> IGNORED
  *      |                                                     ^
- *      +--TLS record, HTTP/2, or born and not HTTP-----------+
+ *      +--TLS record, or born and not HTTP-------------------+
  */
 #ifndef GENTAP_CAPTURE_BPF_H
 #define GENTAP_CAPTURE_BPF_H
@@ -247,23 +247,58 @@ static __always_inline void move_bytes(struct gt_conn *conn, struct move *move)
 
 /* --- what do these bytes begin? ------------------------------------------- */
 
-enum beginning { BEGINS_NOTHING, BEGINS_MESSAGE, BEGINS_HTTP2, BEGINS_TLS };
+enum {
+	FRAME_HEADER = 9,
+	FRAME_MAX = 1 << 20,	/* as LIMIT_HTTP2_FRAME */
+};
+
+enum beginning { BEGINS_NOTHING, BEGINS_MESSAGE, BEGINS_TLS };
 
 #define WORD(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
 
-/* Methods of RFC 9110 and PATCH, by their first four bytes. User space looks
- * closer; here a wrong yes costs a few records, a wrong no costs a call. */
+/* Whether these nine bytes may be the header of an HTTP/2 frame (RFC 9113 sections
+ * 4.1 and 6): how a move begins on a connection that was there before us, or of a
+ * server that does not wait for the preface. */
+static __always_inline bool begins_frame(const __u8 *b)
+{
+	__u32 len = (__u32)b[0] << 16 | (__u32)b[1] << 8 | b[2];
+	__u32 id = (__u32)b[5] << 24 | (__u32)b[6] << 16 | (__u32)b[7] << 8 | b[8];
+	__u32 type = b[3], flags = b[4];
+
+	if (len > FRAME_MAX || id >> 31)
+		return false;
+	if (type == 4)	/* SETTINGS */
+		return !id && (flags ? flags == 1 && !len : len % 6 == 0);
+	if (type == 6)	/* PING */
+		return !id && len == 8 && flags <= 1;
+	if (type == 7)	/* GOAWAY */
+		return !id && len >= 8 && !flags;
+	if (type == 8)	/* WINDOW_UPDATE */
+		return (!id || id & 1) && len == 4 && !flags;
+	if (!(id & 1))
+		return false;
+	if (type == 0)	/* DATA */
+		return !(flags & ~0x9);
+	if (type == 1)	/* HEADERS */
+		return len && !(flags & ~0x2d);
+	if (type == 5)	/* PUSH_PROMISE */
+		return len > 4 && !(flags & ~0xc);
+	/* PRIORITY, RST_STREAM */
+	return !flags && ((type == 2 && len == 5) || (type == 3 && len == 4));
+}
+
+/* Methods of RFC 9110 and PATCH, and HTTP/2's preface, by their first four bytes.
+ * User space looks closer; here a wrong yes costs a few records, a wrong no costs a
+ * call. */
 static __always_inline enum beginning beginning_of(__u32 word, __u64 len)
 {
 	__u32 mask = len >= 4 ? 0xffffffff : (1u << (len * 8)) - 1;
 
 #define BEGINS(a, b, c, d) (word == (WORD(a, b, c, d) & mask))
-	if (BEGINS('P', 'R', 'I', ' ') && len >= 4)
-		return BEGINS_HTTP2;
 	if (BEGINS('P', 'O', 'S', 'T') || BEGINS('H', 'T', 'T', 'P') || BEGINS('G', 'E', 'T', ' ') ||
 	    BEGINS('P', 'U', 'T', ' ') || BEGINS('H', 'E', 'A', 'D') || BEGINS('P', 'A', 'T', 'C') ||
 	    BEGINS('D', 'E', 'L', 'E') || BEGINS('O', 'P', 'T', 'I') || BEGINS('C', 'O', 'N', 'N') ||
-	    BEGINS('T', 'R', 'A', 'C'))
+	    BEGINS('T', 'R', 'A', 'C') || BEGINS('P', 'R', 'I', ' '))
 		return BEGINS_MESSAGE;
 #undef BEGINS
 	/* Content type 20..23, version 3.0..3.4 (RFC 8446 section 5.1). */
@@ -278,15 +313,19 @@ static __always_inline enum beginning beginning_of(__u32 word, __u64 len)
 static __always_inline enum beginning move_begins(const struct move *move)
 {
 	__u64 len = move->left < move->total ? move->left : move->total;
-	__u32 word = 0;
+	__u8 front[FRAME_HEADER] = {};
+	enum beginning beginning;
 
-	if (len > 4)
-		len = 4;
+	if (len > FRAME_HEADER)
+		len = FRAME_HEADER;
 	asm volatile("" : "+r"(len));
-	if (len > 4)
-		len = 4;
-	bpf_probe_read_user(&word, len, (void *)move->base);
-	return beginning_of(word, len);
+	if (len > FRAME_HEADER)
+		len = FRAME_HEADER;
+	bpf_probe_read_user(front, len, (void *)move->base);
+	beginning = beginning_of(WORD(front[0], front[1], front[2], front[3]), len < 4 ? len : 4);
+	if (beginning == BEGINS_NOTHING && len == FRAME_HEADER && begins_frame(front))
+		return BEGINS_MESSAGE;
+	return beginning;
 }
 
 static __always_inline __u64 new_conn_id(void)

@@ -46,7 +46,6 @@ enum gt_event_flags {
 	GT_FLAG_TLS		= 1 << 0, /* bytes are plaintext inside TLS */
 	GT_FLAG_BORN		= 1 << 1, /* OPEN: seen from its first byte (accept, connect) */
 	GT_FLAG_ACCEPTED	= 1 << 2, /* OPEN: came from accept, not connect */
-	GT_FLAG_HTTP2		= 1 << 3, /* OPEN: begins with the HTTP/2 preface; no data follows */
 	GT_FLAG_RESET		= 1 << 4, /* EOF: the peer reset the connection */
 	/* Why bytes of this connection before (or, captured_len < len, in) this
 	 * record are missing: */

@@ -170,10 +170,6 @@ static __noinline bool recognise(struct gt_conn *conn, struct move *move, __u32 
 		conn->state = GT_CONN_HTTP;
 		announce(conn, fd, move->time_ns, 0);
 		return true;
-	case BEGINS_HTTP2:
-		conn->state = GT_CONN_IGNORED;
-		announce(conn, fd, move->time_ns, GT_FLAG_HTTP2);
-		return false;
 	case BEGINS_TLS:
 		/* The TLS side sees the inside, if it is there. */
 		conn->state = GT_CONN_IGNORED;

@@ -90,11 +90,6 @@ static __noinline bool recognise(struct gt_conn *conn, struct move *move, __u64 
 		seen(conn);
 		announce(conn, ssl, move->time_ns, 0);
 		return true;
-	case BEGINS_HTTP2:
-		conn->state = GT_CONN_IGNORED;
-		seen(conn);
-		announce(conn, ssl, move->time_ns, GT_FLAG_HTTP2);
-		return false;
 	default:
 		/* Perhaps joined in the middle of a body: look at the next move. A client
 		 * that writes first speaks another protocol. */

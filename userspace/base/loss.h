@@ -29,7 +29,7 @@
 	X(MEMORY_LIMIT,		"memory_limit",		true,  "bodies cut by the limit on all of them")	\
 	X(CONTENT_TRUNCATED,	"content_truncated",	true,  "input or output longer than --max-content") \
 	X(UNSUPPORTED_ENCODING,	"unsupported_encoding",	true,  "content codings not understood")	\
-	X(UNSUPPORTED_PROTOCOL,	"unsupported_protocol",	true,  "connections in a protocol not understood (HTTP/2, upgrades)") \
+	X(UNSUPPORTED_PROTOCOL,	"unsupported_protocol",	true,  "connections and streams in a protocol not understood") \
 	X(BAD_ENCODING,		"bad_encoding",		true,  "compressed bodies that do not decode")	\
 	X(BAD_JSON,		"bad_json",		true,  "JSON that does not parse, or nests too deep") \
 	X(BAD_TEXT,		"text_repaired",	false, "NUL or invalid UTF-8 replaced by U+FFFD") \

@@ -244,7 +244,7 @@ static void add_process(void *ctx, const struct doctor_process *process)
 	add(report, GOOD, "process", "%d %.*s, %s, %u thread%s, %u descendant%s", inspection->pid, GT_COMM_BYTES,
 	    process->comm, process->exe, process->threads, process->threads == 1 ? "" : "s",
 	    process->descendants, process->descendants == 1 ? "" : "s");
-	add(report, GOOD, "sockets", "%u, %u of them listening: plain HTTP/1.1 is captured", process->sockets,
+	add(report, GOOD, "sockets", "%u, %u of them listening: plain HTTP is captured", process->sockets,
 	    process->listening);
 	check_tls(report, process);
 	if (process->is_32bit)
@@ -254,7 +254,6 @@ static void add_process(void *ctx, const struct doctor_process *process)
 		    "its TLS is left alone", features->release);
 	if (process->has_io_uring)
 		add(report, BAD, "io_uring", "in use: what plain sockets move through it is not seen");
-	add(report, NOTE, "HTTP/2", "not understood yet: such connections are counted as unsupported_protocol");
 }
 
 static int inspect(struct report *report, const struct features *features, int pid)
