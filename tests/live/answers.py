@@ -89,7 +89,8 @@ class Answer:
         self.id = "%s-%d-%06d" % (prefix, os.getpid(), next(_counter))
         self.response_model = self.model + "-2026-11-01"
         self.status, self.error = 200, None
-        self.delay_s = SHAPES.get(self.model, (12, 1))[1] / 1000
+        self.delay_s = 0.02 if self.model.startswith("gt-as-") else \
+            SHAPES.get(self.model, (12, 1))[1] / 1000
         self.late_s = LATE_MS.get(self.model, 0) / 1000
         self.choices = []
         self.tokens = 0

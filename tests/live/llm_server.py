@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An OpenAI-compatible server whose every answer is known (answers.py).
 
-Python standard library only, for exact control of the wire: the head, each
+Python standard library only (but for codings.py), for exact control of the wire: the head, each
 event, [DONE] and the last chunk are writes of their own. Serves plain HTTP and,
 given a certificate, TLS. Each exchange becomes a line of the log: that is the
 truth which the tests compare with.
@@ -18,6 +18,7 @@ import signal
 import ssl
 import sys
 
+import codings
 from answers import SCRIPT, Answer, encode_event
 
 MAX_HEAD = 1 << 20
@@ -39,7 +40,8 @@ async def read_request(reader, writer):
                    for name, value in (field.split(":", 1) for field in fields)}
         if headers.get("expect", "").lower() == "100-continue":
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return method, path, headers, await read_body(reader, headers)
+        body = await read_body(reader, headers)
+        return method, path, headers, codings.decode(headers.get("content-encoding"), body)
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError,
             ConnectionError, ssl.SSLError) as error:
         raise Gone() from error
@@ -123,6 +125,12 @@ class Server:
         if answer.model == "gt-gzip" and "gzip" in headers.get("accept-encoding", ""):
             body = gzip.compress(body)
             extra += "content-encoding: gzip\r\n"
+        coder, coding = codings.of_model(answer.model)
+        if coder:
+            body = coder.part(body) + coder.end()
+            extra += "content-encoding: %s\r\n" % coding
+        if answer.model == "gt-odd-coding":
+            extra += "content-encoding: x-odd\r\n"
         if answer.status == 429:
             extra += "retry-after-ms: 20\r\n" if answer.model == "gt-429-once" else ""
             extra += "x-should-retry: false\r\n" if answer.model == "gt-429" else ""
@@ -137,9 +145,11 @@ class Server:
 
     async def serve_stream(self, writer, answer):
         """A chunked event stream; the client may leave, "gt-cut" leaves itself."""
+        coder, coding = codings.of_model(answer.model)
         head = ("HTTP/1.1 200 OK\r\nserver: gentap-test\r\ncontent-type: text/event-stream; "
                 "charset=utf-8\r\nx-request-id: req_%s\r\nset-cookie: s=GTCANARY-cookie\r\n"
-                "transfer-encoding: chunked\r\n\r\n" % answer.id)
+                "%stransfer-encoding: chunked\r\n\r\n"
+                % (answer.id, "content-encoding: %s\r\n" % coding if coder else ""))
         try:
             writer.write(head.encode())
             await writer.drain()
@@ -152,9 +162,11 @@ class Server:
                 if writer.is_closing():
                     raise ConnectionResetError()
                 answer.on_event(content)
-                writer.write(chunk(encode_event(event, number)))
+                data = encode_event(event, number)
+                writer.write(chunk(coder.part(data) if coder else data))
                 await writer.drain()
-            writer.write(chunk(b""))
+            rest = coder.end() if coder else b""
+            writer.write((chunk(rest) if rest else b"") + chunk(b""))
             await writer.drain()
         except (ConnectionError, ssl.SSLError):
             self.record(answer, "client_gone")

@@ -20,6 +20,7 @@ import traceback
 
 import harness
 import tests_clients
+import tests_codings
 import tests_doctor
 import tests_equality
 import tests_faults
@@ -28,7 +29,7 @@ import tests_langfuse
 import tests_sdks
 import tests_server
 
-MODULES = (tests_clients, tests_server, tests_faults, tests_kernel, tests_langfuse,
+MODULES = (tests_clients, tests_codings, tests_server, tests_faults, tests_kernel, tests_langfuse,
            tests_equality, tests_doctor, tests_sdks)
 LIMIT_S = 120
 

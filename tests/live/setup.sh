@@ -101,6 +101,7 @@ case $own in
 3.[0-9]|3.10) ;;	# the drop-in needs 3.11
 *) make_venv "$system" equality "$here/requirements-equality.txt" ;;
 esac
+make_venv "$system" codings "$here/requirements-codings.txt"
 make_venv "$system" sdks "$here/requirements-sdks.txt"
 make_node_modules "$here/package-sdks.json"
 echo "$own $dir/main/bin/python3" > "$dir/interpreters.tmp"

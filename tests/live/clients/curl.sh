@@ -12,7 +12,7 @@ made=0
 while IFS='	' read -r path body; do
 	printf '%s' "$body" | (
 		[ "${PAUSE:-0}" = 0 ] || sleep "$PAUSE"
-		exec curl -sS --max-time 60 -o /dev/null \
+		exec curl ${CURL_OPTIONS:-} -sS --max-time 60 -o /dev/null \
 		-H 'content-type: application/json' -H 'authorization: Bearer GTCANARY-key' \
 		-H 'cookie: session=GTCANARY-cookie' --data-binary @- "$base/$path"
 	)
