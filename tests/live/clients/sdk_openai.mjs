@@ -31,7 +31,8 @@ const wholes = {
 			report.tool(tool.id, tool.function.name, tool.function.arguments);
 	},
 	responses(report, answer) {
-		report.set({ id: answer.id, model: answer.model, usage: answer.usage, finish: answer.status,
+		report.set({ id: answer.id, model: answer.model, usage: answer.usage,
+			finish: answer.incomplete_details?.reason ?? answer.status,
 			text: answer.output_text ?? '' });
 		if (answer.error)
 			report.fields.error = { class: null, message: answer.error.message };

@@ -116,8 +116,9 @@ class OpenAiSdk(Sdk):
             self.whole_responses(report, event.response)
 
     def whole_responses(self, report, answer):
-        report.set(id=answer.id, model=answer.model, usage=answer.usage, finish=answer.status,
-                   text=answer.output_text)
+        why = answer.incomplete_details
+        report.set(id=answer.id, model=answer.model, usage=answer.usage, text=answer.output_text,
+                   finish=why.reason if why else answer.status)
         if answer.error:
             report.fields["error"] = {"class": None, "message": answer.error.message}
         for item in answer.output:

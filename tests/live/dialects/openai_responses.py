@@ -18,8 +18,12 @@ class Responses(Said):
                 given[-1]["content"], list) else given[-1]["content"]
         self.tool_names = [tool["name"] for tool in self.request.get("tools") or []]
 
-    def finish_name(self):
+    @property
+    def last_status(self):
         return "incomplete" if self.finish == "length" else "completed"
+
+    def finish_name(self):
+        return "max_output_tokens" if self.finish == "length" else "completed"
 
     def usage(self):
         count = self.counts
@@ -73,7 +77,7 @@ class Responses(Said):
                 "tools": [], "top_p": 1.0, "truncation": "disabled", "usage": usage}
 
     def body(self):
-        return self.response(self.finish_name(), self.items(), self.usage())
+        return self.response(self.last_status, self.items(), self.usage())
 
     def failure(self):
         return error_object(self)
@@ -104,7 +108,7 @@ class Responses(Said):
                     "code": "server_error", "message": self.error}), None
                 return
             yield {"type": "response.output_item.done", "output_index": index, "item": item}, None
-        yield self.whole("response." + self.finish_name(), self.finish_name(), self.items(),
+        yield self.whole("response." + self.last_status, self.last_status, self.items(),
                          self.usage()), None
 
     def whole(self, kind, *fields, **more):
