@@ -12,6 +12,7 @@
 #include "wire/media.h"
 #include "wire/multipart.h"
 #include "wire/ndjson.h"
+#include "wire/websocket.h"
 
 struct opaque_reader {
 	struct media media;
@@ -22,43 +23,34 @@ struct opaque_reader {
 
 struct stream_reader {
 	const struct framing_ops *ops;
-	union {
-		struct sse_reader sse;
-		struct multipart_reader multipart;
-		struct opaque_reader opaque;
-		struct ndjson_reader ndjson;
-		struct json_array_reader json_array;
-		struct eventstream_reader eventstream;
-	};
+	max_align_t state[];	/* the framing's reader, of its size: most streams are of the smallest */
 };
 
-/* A reader's size up to the end of its member of the union: the smallest framing, of
- * which there are the most, does not pay for the largest. */
-#define SIZE_WITH(member) (offsetof(struct stream_reader, member) + sizeof(((struct stream_reader *)NULL)->member))
-
-/* cut may be NULL: then there is nothing to tell. */
+/* init: of those that need no more than a content type. cut may be NULL: then there is
+ * nothing to tell. */
 struct framing_ops {
-	size_t size;		/* of the reader, as SIZE_WITH says */
-	void (*init)(struct stream_reader *reader, struct slice content_type);
-	void (*done)(struct stream_reader *reader);
-	enum parse (*next)(struct stream_reader *reader, struct slice *in, struct stream_event *ret);
-	bool (*gap)(struct stream_reader *reader, uint64_t n);
-	enum parse (*eof)(struct stream_reader *reader, struct stream_event *ret);
-	enum parse (*cut)(struct stream_reader *reader, struct stream_event *ret);
-	struct stream_losses (*take_losses)(struct stream_reader *reader);
+	size_t size;		/* of its reader, which is what the functions get */
+	void (*init)(void *state, struct slice content_type);
+	void (*done)(void *state);
+	enum parse (*next)(void *state, struct slice *in, struct stream_event *ret);
+	bool (*gap)(void *state, uint64_t n);
+	enum parse (*eof)(void *state, struct stream_event *ret);
+	enum parse (*cut)(void *state, struct stream_event *ret);
+	struct stream_losses (*take_losses)(void *state);
+	size_t (*memory)(const void *state);
 };
 
 /* --- server-sent events ----------------------------------------------------- */
 
-static void sse_begin(struct stream_reader *reader, struct slice content_type)
+static void sse_begin(void *state, struct slice content_type)
 {
 	(void)content_type;
-	sse_init(&reader->sse);
+	sse_init(state);
 }
 
-static void sse_end(struct stream_reader *reader)
+static void sse_end(void *state)
 {
-	sse_done(&reader->sse);
+	sse_done(state);
 }
 
 static enum parse give_sse(enum parse parse, const struct sse_event *event, struct stream_event *ret)
@@ -68,114 +60,136 @@ static enum parse give_sse(enum parse parse, const struct sse_event *event, stru
 	return parse;
 }
 
-static enum parse next_sse(struct stream_reader *reader, struct slice *in, struct stream_event *ret)
+static enum parse next_sse(void *state, struct slice *in, struct stream_event *ret)
 {
 	struct sse_event event;
-	enum parse parse = sse_next(&reader->sse, in, &event);
+	enum parse parse = sse_next(state, in, &event);
 
 	return give_sse(parse, &event, ret);
 }
 
-static bool gap_sse(struct stream_reader *reader, uint64_t n)
+static bool gap_sse(void *state, uint64_t n)
 {
 	(void)n;
-	sse_gap(&reader->sse);
+	sse_gap(state);
 	return true;
 }
 
-static enum parse eof_sse(struct stream_reader *reader, struct stream_event *ret)
+static enum parse eof_sse(void *state, struct stream_event *ret)
 {
 	struct sse_event event;
-	enum parse parse = sse_eof(&reader->sse, &event);
+	enum parse parse = sse_eof(state, &event);
 
 	return give_sse(parse, &event, ret);
 }
 
-static struct stream_losses take_sse_losses(struct stream_reader *reader)
+static struct stream_losses take_sse_losses(void *state)
 {
-	struct stream_losses losses = { reader->sse.dropped, reader->sse.is_failed };
+	struct sse_reader *sse = state;
+	struct stream_losses losses = { sse->dropped, sse->is_failed };
 
-	reader->sse.dropped = 0;
-	reader->sse.is_failed = false;
+	sse->dropped = 0;
+	sse->is_failed = false;
 	return losses;
+}
+
+static size_t sse_memory(const void *state)
+{
+	const struct sse_reader *sse = state;
+
+	return sse->line.size + sse->data.size + sse->type.size;
 }
 
 /* --- forms ------------------------------------------------------------------- */
 
-static void multipart_begin(struct stream_reader *reader, struct slice content_type)
+static void multipart_begin(void *state, struct slice content_type)
 {
-	multipart_init(&reader->multipart, content_type);
+	multipart_init(state, content_type);
 }
 
-static void multipart_end(struct stream_reader *reader)
+static void multipart_end(void *state)
 {
-	multipart_done(&reader->multipart);
+	multipart_done(state);
 }
 
-static enum parse next_part(struct stream_reader *reader, struct slice *in, struct stream_event *ret)
+static enum parse next_part(void *state, struct slice *in, struct stream_event *ret)
 {
-	return multipart_next(&reader->multipart, in, ret);
+	return multipart_next(state, in, ret);
 }
 
-static bool gap_part(struct stream_reader *reader, uint64_t n)
+static bool gap_part(void *state, uint64_t n)
 {
 	(void)n;
-	multipart_gap(&reader->multipart);
+	multipart_gap(state);
 	return true;
 }
 
-static enum parse eof_part(struct stream_reader *reader, struct stream_event *ret)
+static enum parse eof_part(void *state, struct stream_event *ret)
 {
-	return multipart_eof(&reader->multipart, ret);
+	return multipart_eof(state, ret);
 }
 
-static enum parse cut_part(struct stream_reader *reader, struct stream_event *ret)
+static enum parse cut_part(void *state, struct stream_event *ret)
 {
-	return multipart_cut(&reader->multipart, ret);
+	return multipart_cut(state, ret);
 }
 
-static struct stream_losses take_part_losses(struct stream_reader *reader)
+static struct stream_losses take_part_losses(void *state)
 {
-	struct stream_losses losses = { reader->multipart.dropped, reader->multipart.is_failed };
+	struct multipart_reader *form = state;
+	struct stream_losses losses = { form->dropped, form->is_failed };
 
-	reader->multipart.dropped = 0;
-	reader->multipart.is_failed = false;
+	form->dropped = 0;
+	form->is_failed = false;
 	return losses;
+}
+
+static size_t multipart_memory(const void *state)
+{
+	const struct multipart_reader *form = state;
+
+	return form->head.size + form->name.size + form->filename.size + form->content_type.size + form->data.size;
 }
 
 /* --- media ------------------------------------------------------------------ */
 
-static void opaque_begin(struct stream_reader *reader, struct slice content_type)
+static void opaque_begin(void *state, struct slice content_type)
 {
-	struct opaque_reader *opaque = &reader->opaque;
+	struct opaque_reader *opaque = state;
 
 	*opaque = (struct opaque_reader){ .content_type = BUF_INIT(LIMIT_MEDIA_TYPE) };
 	buf_add_slice(&opaque->content_type, content_type);
 }
 
-static void opaque_end(struct stream_reader *reader)
+static void opaque_end(void *state)
 {
-	media_reset(&reader->opaque.media);
-	buf_done(&reader->opaque.content_type);
+	struct opaque_reader *opaque = state;
+
+	media_reset(&opaque->media);
+	buf_done(&opaque->content_type);
 }
 
-static enum parse next_opaque(struct stream_reader *reader, struct slice *in, struct stream_event *ret)
+static enum parse next_opaque(void *state, struct slice *in, struct stream_event *ret)
 {
+	struct opaque_reader *opaque = state;
+
 	(void)ret;
-	media_add(&reader->opaque.media, slice_take(in, in->len));
+	media_add(&opaque->media, slice_take(in, in->len));
 	return PARSE_MORE;
 }
 
-static bool gap_opaque(struct stream_reader *reader, uint64_t n)
+static bool gap_opaque(void *state, uint64_t n)
 {
+	struct opaque_reader *opaque = state;
+
 	(void)n;
-	media_gap(&reader->opaque.media);
+	media_gap(&opaque->media);
 	return true;
 }
 
-static enum parse eof_opaque(struct stream_reader *reader, struct stream_event *ret)
+static enum parse eof_opaque(void *state, struct stream_event *ret)
 {
-	struct opaque_reader *opaque = &reader->opaque;
+	struct opaque_reader *opaque = state;
 
 	if (opaque->is_told)
 		return PARSE_MORE;
@@ -190,15 +204,26 @@ static enum parse eof_opaque(struct stream_reader *reader, struct stream_event *
 	return PARSE_ITEM;
 }
 
-static enum parse cut_opaque(struct stream_reader *reader, struct stream_event *ret)
+static enum parse cut_opaque(void *state, struct stream_event *ret)
 {
-	media_gap(&reader->opaque.media);
-	return eof_opaque(reader, ret);
+	struct opaque_reader *opaque = state;
+
+	media_gap(&opaque->media);
+	return eof_opaque(opaque, ret);
 }
 
-static struct stream_losses take_opaque_losses(struct stream_reader *reader)
+static struct stream_losses take_opaque_losses(void *state)
 {
-	return (struct stream_losses){ .is_failed = media_take_failure(&reader->opaque.media) };
+	struct opaque_reader *opaque = state;
+
+	return (struct stream_losses){ .is_failed = media_take_failure(&opaque->media) };
+}
+
+static size_t opaque_memory(const void *state)
+{
+	const struct opaque_reader *opaque = state;
+
+	return opaque->content_type.size;
 }
 
 /* --- those whose own form is the common one ---------------------------------- */
@@ -211,115 +236,179 @@ static struct stream_losses take_losses(struct stream_losses *losses)
 	return taken;
 }
 
-static void ndjson_begin(struct stream_reader *reader, struct slice content_type)
+static void ndjson_begin(void *state, struct slice content_type)
 {
 	(void)content_type;
-	ndjson_init(&reader->ndjson);
+	ndjson_init(state);
 }
 
-static void ndjson_end(struct stream_reader *reader)
+static void ndjson_end(void *state)
 {
-	ndjson_done(&reader->ndjson);
+	ndjson_done(state);
 }
 
-static enum parse next_ndjson(struct stream_reader *reader, struct slice *in, struct stream_event *ret)
+static enum parse next_ndjson(void *state, struct slice *in, struct stream_event *ret)
 {
-	return ndjson_next(&reader->ndjson, in, ret);
+	return ndjson_next(state, in, ret);
 }
 
-static bool gap_ndjson(struct stream_reader *reader, uint64_t n)
+static bool gap_ndjson(void *state, uint64_t n)
 {
 	(void)n;
-	ndjson_gap(&reader->ndjson);
+	ndjson_gap(state);
 	return true;
 }
 
-static enum parse eof_ndjson(struct stream_reader *reader, struct stream_event *ret)
+static enum parse eof_ndjson(void *state, struct stream_event *ret)
 {
-	return ndjson_eof(&reader->ndjson, ret);
+	return ndjson_eof(state, ret);
 }
 
-static struct stream_losses take_ndjson_losses(struct stream_reader *reader)
+static struct stream_losses take_ndjson_losses(void *state)
 {
-	return take_losses(&reader->ndjson.losses);
+	return take_losses(&((struct ndjson_reader *)state)->losses);
 }
 
-static void json_array_begin(struct stream_reader *reader, struct slice content_type)
+static size_t ndjson_memory(const void *state)
+{
+	return ((const struct ndjson_reader *)state)->line.size;
+}
+
+static void json_array_begin(void *state, struct slice content_type)
 {
 	(void)content_type;
-	json_array_init(&reader->json_array);
+	json_array_init(state);
 }
 
-static void json_array_end(struct stream_reader *reader)
+static void json_array_end(void *state)
 {
-	json_array_done(&reader->json_array);
+	json_array_done(state);
 }
 
-static enum parse next_json_array(struct stream_reader *reader, struct slice *in, struct stream_event *ret)
+static enum parse next_json_array(void *state, struct slice *in, struct stream_event *ret)
 {
-	return json_array_next(&reader->json_array, in, ret);
+	return json_array_next(state, in, ret);
 }
 
-static bool gap_json_array(struct stream_reader *reader, uint64_t n)
+static bool gap_json_array(void *state, uint64_t n)
 {
-	return json_array_gap(&reader->json_array, n);
+	return json_array_gap(state, n);
 }
 
-static enum parse eof_json_array(struct stream_reader *reader, struct stream_event *ret)
+static enum parse eof_json_array(void *state, struct stream_event *ret)
 {
-	return json_array_eof(&reader->json_array, ret);
+	return json_array_eof(state, ret);
 }
 
-static struct stream_losses take_json_array_losses(struct stream_reader *reader)
+static struct stream_losses take_json_array_losses(void *state)
 {
-	return take_losses(&reader->json_array.losses);
+	return take_losses(&((struct json_array_reader *)state)->losses);
 }
 
-static void eventstream_begin(struct stream_reader *reader, struct slice content_type)
+static size_t json_array_memory(const void *state)
+{
+	return ((const struct json_array_reader *)state)->element.size;
+}
+
+static void eventstream_begin(void *state, struct slice content_type)
 {
 	(void)content_type;
-	eventstream_init(&reader->eventstream);
+	eventstream_init(state);
 }
 
-static void eventstream_end(struct stream_reader *reader)
+static void eventstream_end(void *state)
 {
-	eventstream_done(&reader->eventstream);
+	eventstream_done(state);
 }
 
-static enum parse next_eventstream(struct stream_reader *reader, struct slice *in, struct stream_event *ret)
+static enum parse next_eventstream(void *state, struct slice *in, struct stream_event *ret)
 {
-	return eventstream_next(&reader->eventstream, in, ret);
+	return eventstream_next(state, in, ret);
 }
 
-static bool gap_eventstream(struct stream_reader *reader, uint64_t n)
+static bool gap_eventstream(void *state, uint64_t n)
 {
-	return eventstream_gap(&reader->eventstream, n);
+	return eventstream_gap(state, n);
 }
 
-static enum parse eof_eventstream(struct stream_reader *reader, struct stream_event *ret)
+static enum parse eof_eventstream(void *state, struct stream_event *ret)
 {
-	return eventstream_eof(&reader->eventstream, ret);
+	return eventstream_eof(state, ret);
 }
 
-static struct stream_losses take_eventstream_losses(struct stream_reader *reader)
+static struct stream_losses take_eventstream_losses(void *state)
 {
-	return take_losses(&reader->eventstream.losses);
+	return take_losses(&((struct eventstream_reader *)state)->losses);
+}
+
+static size_t eventstream_memory(const void *state)
+{
+	return ((const struct eventstream_reader *)state)->message.size;
+}
+
+static void websocket_end(void *state)
+{
+	websocket_done(state);
+}
+
+static enum parse next_websocket(void *state, struct slice *in, struct stream_event *ret)
+{
+	return websocket_next(state, in, ret);
+}
+
+static bool gap_websocket(void *state, uint64_t n)
+{
+	return websocket_gap(state, n);
+}
+
+static enum parse eof_websocket(void *state, struct stream_event *ret)
+{
+	(void)state;
+	(void)ret;
+	return PARSE_MORE;
+}
+
+static struct stream_losses take_websocket_losses(void *state)
+{
+	return take_losses(&((struct websocket_reader *)state)->losses);
+}
+
+static size_t memory_of_websocket(const void *state)
+{
+	return websocket_memory(state);
 }
 
 /* --- all of them ------------------------------------------------------------ */
 
 static const struct framing_ops ops[] = {
-	[FRAMING_SSE] = { SIZE_WITH(sse), sse_begin, sse_end, next_sse, gap_sse, eof_sse, NULL, take_sse_losses },
-	[FRAMING_MULTIPART] = { SIZE_WITH(multipart), multipart_begin, multipart_end, next_part, gap_part, eof_part,
-				cut_part, take_part_losses },
-	[FRAMING_OPAQUE] = { SIZE_WITH(opaque), opaque_begin, opaque_end, next_opaque, gap_opaque, eof_opaque,
-			     cut_opaque, take_opaque_losses },
-	[FRAMING_NDJSON] = { SIZE_WITH(ndjson), ndjson_begin, ndjson_end, next_ndjson, gap_ndjson, eof_ndjson,
-			     NULL, take_ndjson_losses },
-	[FRAMING_JSON_ARRAY] = { SIZE_WITH(json_array), json_array_begin, json_array_end, next_json_array,
-				 gap_json_array, eof_json_array, NULL, take_json_array_losses },
-	[FRAMING_EVENTSTREAM] = { SIZE_WITH(eventstream), eventstream_begin, eventstream_end, next_eventstream,
-				  gap_eventstream, eof_eventstream, NULL, take_eventstream_losses },
+	[FRAMING_SSE] = {
+		sizeof(struct sse_reader), sse_begin, sse_end, next_sse, gap_sse, eof_sse, NULL,
+		take_sse_losses, sse_memory,
+	},
+	[FRAMING_MULTIPART] = {
+		sizeof(struct multipart_reader), multipart_begin, multipart_end, next_part, gap_part, eof_part, cut_part,
+		take_part_losses, multipart_memory,
+	},
+	[FRAMING_OPAQUE] = {
+		sizeof(struct opaque_reader), opaque_begin, opaque_end, next_opaque, gap_opaque, eof_opaque, cut_opaque,
+		take_opaque_losses, opaque_memory,
+	},
+	[FRAMING_NDJSON] = {
+		sizeof(struct ndjson_reader), ndjson_begin, ndjson_end, next_ndjson, gap_ndjson, eof_ndjson, NULL,
+		take_ndjson_losses, ndjson_memory,
+	},
+	[FRAMING_JSON_ARRAY] = {
+		sizeof(struct json_array_reader), json_array_begin, json_array_end, next_json_array, gap_json_array, eof_json_array, NULL,
+		take_json_array_losses, json_array_memory,
+	},
+	[FRAMING_EVENTSTREAM] = {
+		sizeof(struct eventstream_reader), eventstream_begin, eventstream_end, next_eventstream, gap_eventstream, eof_eventstream, NULL,
+		take_eventstream_losses, eventstream_memory,
+	},
+	[FRAMING_WEBSOCKET] = {
+		sizeof(struct websocket_reader), NULL, websocket_end, next_websocket, gap_websocket, eof_websocket, NULL,
+		take_websocket_losses, memory_of_websocket,
+	},
 };
 
 /* Media types that say how a body is framed; those of media are media.c's. */
@@ -347,16 +436,32 @@ enum framing framing_of(struct slice content_type)
 	return media_is_type(content_type) ? FRAMING_OPAQUE : FRAMING_BODY;
 }
 
+static struct stream_reader *new_reader(enum framing framing)
+{
+	struct stream_reader *reader = calloc(1, sizeof(*reader) + ops[framing].size);
+
+	if (reader)
+		reader->ops = &ops[framing];
+	return reader;
+}
+
 struct stream_reader *stream_new(enum framing framing, struct slice content_type)
 {
 	struct stream_reader *reader;
 
-	assert(framing < ARRAY_SIZE(ops) && ops[framing].next);
-	reader = calloc(1, ops[framing].size);
-	if (!reader)
-		return NULL;
-	reader->ops = &ops[framing];
-	reader->ops->init(reader, content_type);
+	assert(framing < ARRAY_SIZE(ops) && ops[framing].init);
+	reader = new_reader(framing);
+	if (reader)
+		reader->ops->init(reader->state, content_type);
+	return reader;
+}
+
+struct stream_reader *stream_new_websocket(const struct websocket_params *params)
+{
+	struct stream_reader *reader = new_reader(FRAMING_WEBSOCKET);
+
+	if (reader)
+		websocket_init((void *)reader->state, params);
 	return reader;
 }
 
@@ -364,32 +469,54 @@ void stream_free(struct stream_reader **readerp)
 {
 	if (!*readerp)
 		return;
-	(*readerp)->ops->done(*readerp);
+	(*readerp)->ops->done((*readerp)->state);
 	free(*readerp);
 	*readerp = NULL;
 }
 
 enum parse stream_next(struct stream_reader *reader, struct slice *in, struct stream_event *ret)
 {
-	return reader->ops->next(reader, in, ret);
+	return reader->ops->next(reader->state, in, ret);
 }
 
 bool stream_gap(struct stream_reader *reader, uint64_t n)
 {
-	return reader->ops->gap(reader, n);
+	return reader->ops->gap(reader->state, n);
 }
 
 enum parse stream_eof(struct stream_reader *reader, struct stream_event *ret)
 {
-	return reader->ops->eof(reader, ret);
+	return reader->ops->eof(reader->state, ret);
 }
 
 enum parse stream_cut(struct stream_reader *reader, struct stream_event *ret)
 {
-	return reader->ops->cut ? reader->ops->cut(reader, ret) : PARSE_MORE;
+	return reader->ops->cut ? reader->ops->cut(reader->state, ret) : PARSE_MORE;
 }
 
 struct stream_losses stream_take_losses(struct stream_reader *reader)
 {
-	return reader->ops->take_losses(reader);
+	return reader->ops->take_losses(reader->state);
+}
+
+static bool is_websocket(const struct stream_reader *reader)
+{
+	return reader->ops == &ops[FRAMING_WEBSOCKET];
+}
+
+enum loss stream_failure(const struct stream_reader *reader)
+{
+	const struct websocket_reader *websocket = (const void *)reader->state;
+
+	return is_websocket(reader) ? websocket->failure : LOSS_BAD_STREAM;
+}
+
+size_t stream_memory(const struct stream_reader *reader)
+{
+	return reader->ops->memory(reader->state);
+}
+
+bool stream_close(const struct stream_reader *reader, unsigned *ret_code, struct slice *ret_reason)
+{
+	return is_websocket(reader) && websocket_close((const void *)reader->state, ret_code, ret_reason);
 }

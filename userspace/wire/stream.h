@@ -6,6 +6,7 @@
 #ifndef GENTAP_WIRE_STREAM_H
 #define GENTAP_WIRE_STREAM_H
 
+#include "base/loss.h"
 #include "wire/sse.h"
 
 enum framing {
@@ -16,6 +17,7 @@ enum framing {
 	FRAMING_NDJSON,		/* application/x-ndjson: a line each */
 	FRAMING_JSON_ARRAY,	/* elements of one array; no type says so, the API does */
 	FRAMING_EVENTSTREAM,	/* application/vnd.amazon.eventstream */
+	FRAMING_WEBSOCKET,	/* one direction of a WebSocket: a message each */
 };
 
 /* What is told of a file whose bytes are not kept. */
@@ -32,6 +34,7 @@ struct stream_event {
 	struct slice type;	/* its name, where the framing has one; else empty */
 	struct slice data;
 	bool is_cut;		/* data is the front of something longer */
+	bool is_binary;		/* of a WebSocket: data is no text */
 	bool is_exception;	/* the framing itself says that it is an error, of this type */
 	struct slice message;	/* the error in words, where they are not the data */
 	const struct stream_note *note;	/* a file's, instead of data; else NULL */
@@ -42,15 +45,23 @@ enum framing framing_of(struct slice content_type);
 
 struct stream_reader;
 
-/* For any framing but FRAMING_BODY. @content_type: the whole field, whose
+/* For any framing but FRAMING_BODY and FRAMING_WEBSOCKET. @content_type: the whole field, whose
  * parameters some framings need; borrowed for the call. The caller frees. NULL
  * when out of memory. */
 struct stream_reader *stream_new(enum framing framing, struct slice content_type);
+
+/* The same, for FRAMING_WEBSOCKET. */
+struct websocket_params;
+struct stream_reader *stream_new_websocket(const struct websocket_params *params);
+
 void stream_free(struct stream_reader **reader);
 
 /* Next event out of *in; consumes all of it before PARSE_MORE. PARSE_BAD: not
- * that framing; nothing more can be had. */
+ * that framing, or what stream_failure says; nothing more can be had. */
 enum parse stream_next(struct stream_reader *reader, struct slice *in, struct stream_event *ret);
+
+/* After PARSE_BAD: LOSS_BAD_STREAM, LOSS_NO_MEMORY or LOSS_RATIO_LIMIT. */
+enum loss stream_failure(const struct stream_reader *reader);
 
 /* @n bytes are missing here: the event they belonged to is skipped. False when
  * the reader cannot find its place behind them: then nothing more can be had. */
@@ -71,5 +82,12 @@ struct stream_losses {
 };
 
 struct stream_losses stream_take_losses(struct stream_reader *reader);
+
+/* Bytes of memory it takes by now for events not whole yet, beside some hundred bytes
+ * of its own. */
+size_t stream_memory(const struct stream_reader *reader);
+
+/* As websocket_close; false for other framings. */
+bool stream_close(const struct stream_reader *reader, unsigned *ret_code, struct slice *ret_reason);
 
 #endif

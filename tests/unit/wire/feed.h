@@ -37,7 +37,7 @@ static inline void feed_done(struct feed *feed)
 
 static inline void feed_trace(struct feed *feed, const struct stream_event *event)
 {
-	buf_add_text(&feed->trace, event->is_exception ? "!(" : "(");
+	buf_add_text(&feed->trace, event->is_exception ? "!(" : event->is_binary ? "~(" : "(");
 	buf_add_slice(&feed->trace, event->type);
 	buf_add_char(&feed->trace, '|');
 	buf_add_slice(&feed->trace, event->data);
