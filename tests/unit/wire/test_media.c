@@ -61,7 +61,7 @@ Test(media, bytes_are_counted_and_hashed_at_every_split)
 		char hash[MEDIA_HASH_SIZE];
 
 		media_add(&media, (struct slice){ "abc", cut });
-		media_add(&media, (struct slice){ "abc" + cut, 3 - cut });
+		media_add(&media, (struct slice){ &"abc"[cut], 3 - cut });
 		media_hash(&media, hash);
 		cr_expect_str_eq(hash, ABC_HASH, "cut at %zu", cut);
 		cr_expect_eq(media.size, 3);
@@ -119,7 +119,7 @@ Test(media, a_body_is_one_note_at_every_split)
 		struct stream_reader *reader = stream_new(FRAMING_OPAQUE, SLICE("audio/pcm; rate=24000"));
 
 		read_body(reader, (struct slice){ "abc", cut });
-		read_body(reader, (struct slice){ "abc" + cut, 3 - cut });
+		read_body(reader, (struct slice){ &"abc"[cut], 3 - cut });
 		expect_note(reader, /* is_cut */ false, "audio/pcm; rate=24000", 3, ABC_HASH, /* is_incomplete */ false);
 		stream_free(&reader);
 	}

@@ -246,7 +246,7 @@ Test(multipart, limits_cut_fields_and_skip_parts_and_are_counted)
 		buf_add_text(&want, over ? "> cut\nb=<2>\n" : ">\nh=<value>\nb=<2>\n");
 		cr_expect_str_eq(buf_text(&trace), buf_text(&want), "%d over", over);
 		losses = stream_take_losses(reader);
-		cr_expect_eq(losses.dropped, 2 * over, "%d over: %d", over, (int)losses.dropped);
+		cr_expect_eq(losses.dropped, 2u * over, "%d over: %d", over, (int)losses.dropped);
 		cr_expect_eq(stream_take_losses(reader).dropped, 0);
 		stream_free(&reader);
 	}
