@@ -7,6 +7,7 @@
 #include "limits.h"
 #include "llm/anthropic.h"
 #include "llm/choose.h"
+#include "llm/gemini.h"
 #include "llm/openai.h"
 #include "llm/servers.h"
 
@@ -26,6 +27,8 @@ const struct dialect *const dialects[] = {
 	&sglang_generate,
 	&anthropic_messages,
 	&anthropic_complete,
+	&gemini_generate,
+	&gemini_embed,
 	NULL,
 };
 
@@ -223,14 +226,24 @@ const struct dialect *dialect_of_request(const cJSON *body)
 	return NULL;
 }
 
+static bool is_json(struct slice content_type)
+{
+	struct slice json = SLICE("application/json");
+
+	return content_type.len >= json.len &&
+	       slice_eq_nocase((struct slice){ content_type.ptr, json.len }, json);
+}
+
 enum framing call_framing(const struct call *call, const struct http_head *response)
 {
-	struct slice content_type = {};
+	struct slice content_type = {}, ignored;
 	enum framing framing;
 
-	(void)call;
 	http_field(response, "content-type", &content_type);
 	framing = framing_of(content_type);
+	if (framing == FRAMING_BODY && response->status < 400 && is_json(content_type) &&
+	    fits_one(call->dialect->array_routes, buf_slice(&call->path), &ignored))
+		return FRAMING_JSON_ARRAY;
 	/* An error is a text, whatever it says it is. */
 	return framing == FRAMING_OPAQUE && response->status >= 400 ? FRAMING_BODY : framing;
 }

@@ -273,7 +273,10 @@ const struct dialect openai_chat = {
 	.generation_name = "OpenAI-generation",
 	.operation = OPERATION_CHAT,
 	.has_media = true,
-	.routes = (const char *const[]){ "/openai/deployments/{}/chat/completions", "/chat/completions", "/agents/completions", NULL },
+	.routes = (const char *const[]){
+		"/openai/deployments/{}/chat/completions", "/chat/completions", "/agents/completions",
+		"/publishers/mistralai/models/{}:rawPredict", "/publishers/mistralai/models/{}:streamRawPredict", NULL,
+	},
 	.is_request = is_request,
 	.is_response = is_response,
 	.event = event,

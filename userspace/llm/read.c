@@ -236,7 +236,7 @@ static bool has_finished_choices(const struct call *call)
 
 bool call_close(struct call *call)
 {
-	if (call->is_error || has_finished_choices(call))
+	if (call->is_error || call->is_refused || has_finished_choices(call))
 		call->end = CALL_DONE;
 	return call->end == CALL_DONE;
 }
