@@ -281,6 +281,8 @@ static int on_control(void *ctx, void *record, size_t size)
 
 	if (size < sizeof(*event))
 		return 0;
+	if (loader->options.control)
+		loader->options.control(loader->options.ctx, event);
 	target = targets_find(&loader->targets, event->event.pid);
 	switch (event->event.type) {
 	case GT_EVENT_FORK:

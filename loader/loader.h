@@ -34,6 +34,8 @@ struct loader_options {
 	struct loader_targets targets;
 	/* For people, one line without its end; @pid 0 when of no process. */
 	void (*note)(void *ctx, enum loader_note note, int pid, const char *text);
+	/* What the control ring carries (forks, execs, exits, mappings). May be NULL. */
+	void (*control)(void *ctx, const struct gt_process_event *event);
 	void *ctx;
 };
 

@@ -8,11 +8,11 @@ int attach_run(const struct options *options)
 	_cleanup_(settings_done) struct settings settings = {};
 	int code;
 
-	if (!options->pid_count && !options->port_count && !options->name_count)
+	if (!options_has_target(options))
 		return fail(EXIT_USAGE, "say which processes: --pid N, --port N or --name GLOB; "
 			    "see `gentap attach --help`");
 	code = options_settings(options, &settings);
 	if (code != EXIT_OK)
 		return code;
-	return capture(options, &settings, /* command */ NULL);
+	return capture(options, &settings, /* command */ NULL, /* recording */ NULL);
 }

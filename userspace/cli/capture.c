@@ -40,7 +40,8 @@ enum {
 struct capture {
 	const struct options *options;
 	const struct settings *settings;
-	struct capture_command *command;	/* NULL for attach */
+	struct capture_command *command;	/* NULL but for run */
+	struct recording *recording;		/* NULL but for record */
 	struct exports exports;
 	struct loader *loader;
 	struct exporter *exporter;
@@ -49,11 +50,14 @@ struct capture {
 	bool has_thread;
 	atomic_bool is_ending;
 	atomic_bool is_hurried;
-	int signal_fd, timer_fd;
+	int signal_fd, timer_fd, tick_fd;
+	bool is_attached;
 	bool has_passed_signal;			/* to the command */
 	uint64_t end_ns;			/* when the end was wished for */
 	/* Of the pipeline thread, until it is joined. */
+	struct generation_options generation;
 	double sample_rate;
+	uint64_t detached_ns;			/* what was in flight ended then */
 	int source_error;
 	struct summary summary;
 };
@@ -81,6 +85,16 @@ static void on_ignored(void *ctx, const struct conn *conn)
 	source_drop(loader_source(capture->loader), &ignored);
 }
 
+/* The file has an event before anything is made of it. */
+static void on_event(void *ctx, const struct gt_event *event)
+{
+	struct capture *capture = ctx;
+
+	if (capture->recording)
+		recorder_event(capture->recording->recorder, event);
+	pipeline_event(capture->pipeline, event);
+}
+
 static void *run_pipeline(void *arg)
 {
 	struct capture *capture = arg;
@@ -89,15 +103,16 @@ static void *run_pipeline(void *arg)
 	int r = 0;
 
 	while (!atomic_load(&capture->is_ending) && (r >= 0 || r == -EINTR))
-		r = source_poll(source, pipeline_event, capture->pipeline, POLL_MS);
+		r = source_poll(source, on_event, capture, POLL_MS);
 	drain_start_ns = clock_ns(CLOCK_MONOTONIC);
 	while (r >= 0 && clock_ns(CLOCK_MONOTONIC) - drain_start_ns < DRAIN_NS) {
-		r = source_poll(source, pipeline_event, capture->pipeline, 0);
+		r = source_poll(source, on_event, capture, 0);
 		if (r == 0)
 			break;
 	}
 	capture->source_error = r < 0 && r != -EINTR ? r : 0;
-	pipeline_detach(capture->pipeline, clock_ns(CLOCK_MONOTONIC));
+	capture->detached_ns = clock_ns(CLOCK_MONOTONIC);
+	pipeline_detach(capture->pipeline, capture->detached_ns);
 	return NULL;
 }
 
@@ -108,9 +123,12 @@ static void on_note(void *ctx, enum loader_note note, int pid, const char *text)
 	struct capture *capture = ctx;
 	bool is_quiet = settings_flag(capture->settings, SETTING_QUIET);
 
-	(void)pid;	/* stands in the text */
+	if (capture->recording)
+		recording_clear_progress(capture->recording);
 	switch (note) {
 	case LOADER_ATTACHED:
+		if (capture->recording)
+			recording_target(capture->recording, pid, text);
 		if (!is_quiet)
 			say_line(text);
 		break;
@@ -123,6 +141,14 @@ static void on_note(void *ctx, enum loader_note note, int pid, const char *text)
 			say_line(text);
 		break;
 	}
+}
+
+static void on_control(void *ctx, const struct gt_process_event *event)
+{
+	struct capture *capture = ctx;
+
+	if (capture->recording)
+		recorder_control(capture->recording->recorder, event);
 }
 
 /* --- setting up ------------------------------------------------------------ */
@@ -152,6 +178,7 @@ static int open_loader(struct capture *capture)
 			.has_children = !options->has_no_children,
 		},
 		.note = on_note,
+		.control = on_control,
 		.ctx = capture,
 	};
 	_cleanup_(freep) char *error = NULL;
@@ -168,24 +195,45 @@ static void read_boot_id(char ret[37])
 	ret[MAX(len, (ssize_t)0)] = '\0';
 }
 
-static int open_pipeline(struct capture *capture)
+/* What makes the lines of this capture those of this machine, at this time. */
+static void set_generation(struct capture *capture)
 {
 	const struct settings *settings = capture->settings;
+
+	capture->generation = (struct generation_options){
+		.content = settings_content(settings),
+		.realtime_offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC),
+		.environment = settings_text(settings, SETTING_ENVIRONMENT),
+		.release = settings_text(settings, SETTING_RELEASE),
+	};
+	read_boot_id(capture->generation.boot_id);
+}
+
+static int open_recording(struct capture *capture)
+{
+	const struct generation_options *generation = &capture->generation;
+	struct itimerspec every = { .it_interval.tv_sec = 1, .it_value.tv_sec = 1 };
+
+	if (!capture->recording)
+		return EXIT_OK;
+	capture->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (capture->tick_fd < 0 || timerfd_settime(capture->tick_fd, 0, &every, NULL) < 0)
+		return fail(EXIT_FAILED, "cannot set a timer: %s", strerror(errno));
+	return recording_open(capture->recording, capture->settings, generation->boot_id,
+			      generation->realtime_offset_ns);
+}
+
+static int open_pipeline(struct capture *capture)
+{
 	struct pipeline_options pipeline = {
-		.generation = {
-			.content = settings_content(settings),
-			.realtime_offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC),
-			.environment = settings_text(settings, SETTING_ENVIRONMENT),
-			.release = settings_text(settings, SETTING_RELEASE),
-		},
-		.max_content = settings_bytes(settings, SETTING_MAX_CONTENT),
+		.generation = capture->generation,
+		.max_content = settings_bytes(capture->settings, SETTING_MAX_CONTENT),
 		.line = on_line,
 		.ignored = on_ignored,
 		.ctx = capture,
 	};
 	int r;
 
-	read_boot_id(pipeline.generation.boot_id);
 	r = pipeline_new(&capture->pipeline, &pipeline);
 	if (r == 0)
 		r = -pthread_create(&capture->thread, NULL, run_pipeline, capture);
@@ -219,9 +267,12 @@ static int set_up(struct capture *capture)
 {
 	int code = open_signals(capture);
 
+	set_generation(capture);
 	/* Privilege first: without it no store is made, no file opened. */
 	if (code == EXIT_OK)
 		code = open_loader(capture);
+	if (code == EXIT_OK)
+		code = open_recording(capture);
 	if (code == EXIT_OK)
 		code = exports_open(&capture->exports, &capture->exporter, capture->options->count,
 				    &capture->is_hurried);
@@ -285,6 +336,7 @@ static int attach(struct capture *capture)
 
 	if (code != EXIT_OK)
 		return code;
+	capture->is_attached = true;
 	if (for_ns && timerfd_settime(capture->timer_fd, 0, &end, NULL) < 0)
 		return fail(EXIT_FAILED, "cannot set a timer: %s", strerror(errno));
 	r = notify("READY=1");
@@ -341,6 +393,23 @@ static bool are_all_gone(const struct capture *capture)
 	return !loader_is_waiting(capture->loader) && loader_live(capture->loader) == 0;
 }
 
+static void read_losses(const struct capture *capture, uint64_t kernel[GT_LOSS_COUNT], uint64_t losses[LOSS_COUNT])
+{
+	memset(losses, 0, sizeof(*losses) * LOSS_COUNT);
+	loader_losses(capture->loader, kernel);
+	losses[LOSS_TLS_UNSEEN] = loader_tls_unseen(capture->loader);
+}
+
+static void tick(struct capture *capture)
+{
+	uint64_t kernel[GT_LOSS_COUNT], losses[LOSS_COUNT], ticks;
+
+	if (read(capture->tick_fd, &ticks, sizeof(ticks)) != sizeof(ticks))
+		return;
+	read_losses(capture, kernel, losses);
+	recording_tick(capture->recording, kernel, losses);
+}
+
 static int watch(struct capture *capture)
 {
 	struct pollfd fds[] = {
@@ -349,6 +418,9 @@ static int watch(struct capture *capture)
 		{ .fd = capture->timer_fd, .events = POLLIN },
 		/* -1 without --count: poll() passes over it. */
 		{ .fd = exporter_count_fd(capture->exporter), .events = POLLIN },
+		/* -1, too, without a recording. */
+		{ .fd = capture->recording ? recorder_error_fd(capture->recording->recorder) : -1, .events = POLLIN },
+		{ .fd = capture->tick_fd, .events = POLLIN },
 	};
 
 	while (!are_all_gone(capture)) {
@@ -360,8 +432,11 @@ static int watch(struct capture *capture)
 			if (r < 0)
 				return fail(EXIT_FAILED, "cannot follow the targets: %s", strerror(-r));
 		}
-		if ((fds[1].revents && has_ended_by_signal(capture)) || fds[2].revents || fds[3].revents)
+		if ((fds[1].revents && has_ended_by_signal(capture)) || fds[2].revents || fds[3].revents ||
+		    fds[4].revents)
 			break;
+		if (fds[5].revents)
+			tick(capture);
 	}
 	return EXIT_OK;
 }
@@ -425,7 +500,7 @@ static void add_up(struct capture *capture, const struct exporter_totals *export
 	if (capture->pipeline)
 		pipeline_totals(capture->pipeline, &pipeline);
 	for (size_t i = 0; i < LOSS_COUNT; i++)
-		summary->losses[i] = pipeline.losses[i] + exporter->losses[i];
+		summary->losses[i] += pipeline.losses[i] + exporter->losses[i];
 	summary->generations = exporter->generations;
 	summary->sent = exporter->sent;
 	summary->unsent = exporter->unsent;
@@ -433,10 +508,36 @@ static void add_up(struct capture *capture, const struct exporter_totals *export
 	summary->losses[LOSS_TLS_UNSEEN] += loader_tls_unseen(capture->loader);
 }
 
-/* Probes out, everything decoded, everything written. */
-static void leave(struct capture *capture)
+/* EXIT_OK, or said and an exit code. */
+static int close_recording(struct capture *capture)
+{
+	uint64_t kernel[GT_LOSS_COUNT], losses[LOSS_COUNT];
+	struct summary *summary = &capture->summary;
+	struct recorder_totals totals;
+	int code;
+
+	if (!capture->recording || !capture->recording->recorder)
+		return EXIT_OK;
+	if (!capture->is_attached) {
+		recording_abandon(capture->recording);
+		return EXIT_OK;
+	}
+	read_losses(capture, kernel, losses);
+	recorder_losses(capture->recording->recorder, kernel, losses);
+	code = recording_close(capture->recording, capture->detached_ns, &totals);
+	summary->recorded_to = capture->recording->path;
+	summary->recorded_events = totals.events;
+	summary->recorded_bytes = totals.bytes;
+	summary->losses[LOSS_SCRUB_UNSURE] = totals.scrub_unsure;
+	return code;
+}
+
+/* Probes out, everything decoded, everything written. EXIT_OK, or said and an
+ * exit code. */
+static int leave(struct capture *capture)
 {
 	struct exporter_totals totals = {};
+	int code;
 
 	capture->end_ns = clock_ns(CLOCK_MONOTONIC);
 	if (capture->loader) {
@@ -446,6 +547,7 @@ static void leave(struct capture *capture)
 	atomic_store(&capture->is_ending, true);
 	if (capture->has_thread)
 		pthread_join(capture->thread, NULL);
+	code = close_recording(capture);
 	if (capture->exporter)
 		flush_exporter(capture, &totals);
 	if (capture->loader)
@@ -454,6 +556,8 @@ static void leave(struct capture *capture)
 	loader_free(&capture->loader);
 	closep(&capture->signal_fd);
 	closep(&capture->timer_fd);
+	closep(&capture->tick_fd);
+	return code;
 }
 
 static int conclude(const struct capture *capture)
@@ -470,14 +574,14 @@ static int conclude(const struct capture *capture)
 }
 
 int capture(const struct options *options, const struct settings *settings,
-	    struct capture_command *command)
+	    struct capture_command *command, struct recording *recording)
 {
 	struct capture capture = {
-		.options = options, .settings = settings, .command = command,
-		.signal_fd = -1, .timer_fd = -1,
+		.options = options, .settings = settings, .command = command, .recording = recording,
+		.signal_fd = -1, .timer_fd = -1, .tick_fd = -1,
 		.sample_rate = settings_number(settings, SETTING_SAMPLE_RATE),
 	};
-	int code = exports_plan(&capture.exports, settings, EXPORTS_USUAL);
+	int left, code = exports_plan(&capture.exports, settings, recording ? EXPORTS_NOTHING : EXPORTS_USUAL);
 
 	if (code != EXIT_OK)
 		return code;
@@ -488,8 +592,9 @@ int capture(const struct options *options, const struct settings *settings,
 		code = attach(&capture);
 	if (code == EXIT_OK)
 		code = watch(&capture);
-	leave(&capture);
+	left = leave(&capture);
 	if (code != EXIT_OK)
 		return code;
-	return conclude(&capture);
+	code = conclude(&capture);
+	return left != EXIT_OK ? left : code;
 }

@@ -7,6 +7,7 @@
 #define GENTAP_CLI_CAPTURE_H
 
 #include "cli/options.h"
+#include "cli/recording.h"
 
 /* `run`: a child that waits to exec until a byte arrives at its gate. */
 struct capture_command {
@@ -18,8 +19,9 @@ struct capture_command {
 	int left_by;		/* the signal on which it was left running; else 0 */
 };
 
-/* Runs to the end; returns an exit code. @command NULL for `attach`. */
+/* Runs to the end; returns an exit code. @command NULL but for `run`, @recording
+ * NULL but for `record`, which exports nothing unless an option says where to. */
 int capture(const struct options *options, const struct settings *settings,
-	    struct capture_command *command);
+	    struct capture_command *command, struct recording *recording);
 
 #endif

@@ -50,6 +50,21 @@ const struct command commands[] = {
 		.min_operands = 1, .max_operands = -1, .is_capturing = true, .run = run_run,
 	},
 	{
+		.name = "record", .operands = "TARGET... -o FILE.gtcap [OPTION...]",
+		.summary = "write what is captured into a file that `gentap replay` plays",
+		.text = "The file has every captured byte and its time, so it is a bug report, a regression test and\n"
+			"a benchmark in one: prompts and answers are in it. Secrets in heads, bearer tokens and API\n"
+			"keys are not, unless --no-scrub says so. After a crash it is readable up to the last half\n"
+			"second. Generations are counted, and go nowhere but where --to or --store says.",
+		.examples = "  sudo gentap record --pid 4242 -o incident.gtcap --for 60s\n"
+			"  sudo gentap record --name vllm -o vllm.gtcap --to jsonl:vllm.jsonl\n"
+			"  gentap replay incident.gtcap",
+		.notes = EXIT_NOTES,
+		.groups = { &record_group, &target_group, &limit_group, &capture_group, &capture_json_group,
+			    &settings_group, &common_group },
+		.is_capturing = true, .run = record_run,
+	},
+	{
 		.name = "replay", .operands = "FILE.gtcap [OPTION...]",
 		.summary = "play a recorded file: the same generations, without the machine",
 		.text = "Needs no privilege, and reads stdin for `-`. The same file gives the same lines, byte for\n"
@@ -120,7 +135,6 @@ const struct command commands[] = {
 	},
 	{ .name = "top" },
 	{ .name = "audit" },
-	{ .name = "record" },
 	{}
 };
 

@@ -7,6 +7,7 @@
 
 int attach_run(const struct options *options);
 int run_run(const struct options *options);
+int record_run(const struct options *options);
 int replay_run(const struct options *options);
 int ls_run(const struct options *options);
 int show_run(const struct options *options);

@@ -11,6 +11,7 @@ _gentap_options() {
 	case $1 in
 	attach) echo "$target $limit $capture --json $settings" ;;
 	run) echo "--as-root $limit $capture --json $settings" ;;
+	record) echo "--output -o --force --scrub --no-scrub $target $limit $capture --json $settings" ;;
 	replay) echo "$capture --json $settings" ;;
 	ls) echo "--limit -n --store --json $settings" ;;
 	show) echo "--store --json $settings" ;;
@@ -34,7 +35,7 @@ _gentap_argument() {
 		COMPREPLY=($(compgen -W "$(ps -e -o comm= 2>/dev/null)" -- "$word"))
 		;;
 	-n)
-		[[ $command == attach ]] &&
+		[[ $command == attach || $command == record ]] &&
 			COMPREPLY=($(compgen -W "$(ps -e -o comm= 2>/dev/null)" -- "$word"))
 		;;
 	--to)
@@ -50,7 +51,7 @@ _gentap_argument() {
 	--content)
 		COMPREPLY=($(compgen -W 'full metadata' -- "$word"))
 		;;
-	--config | --store)
+	--config | --store | --output | -o)
 		compopt -o filenames 2>/dev/null
 		COMPREPLY=($(compgen -f -- "$word"))
 		;;
@@ -65,7 +66,7 @@ _gentap_ids() {
 }
 
 _gentap() {
-	local commands='attach run replay ls show ship doctor config version help'
+	local commands='attach run record replay ls show ship doctor config version help'
 	local command=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local i
 

@@ -133,6 +133,38 @@ static int take_as_root(struct options *options, const char *arg, struct buf *er
 	return 0;
 }
 
+static int take_output(struct options *options, const char *arg, struct buf *error)
+{
+	if (!*arg)
+		return wrong(error, arg, "want a file");
+	options->output = arg;
+	return 0;
+}
+
+static int take_force(struct options *options, const char *arg, struct buf *error)
+{
+	(void)arg;
+	(void)error;
+	options->is_forced = true;
+	return 0;
+}
+
+static int take_scrub(struct options *options, const char *arg, struct buf *error)
+{
+	(void)arg;
+	(void)error;
+	options->is_raw = false;
+	return 0;
+}
+
+static int take_no_scrub(struct options *options, const char *arg, struct buf *error)
+{
+	(void)arg;
+	(void)error;
+	options->is_raw = true;
+	return 0;
+}
+
 static int give(struct options *options, enum setting setting, const char *value, const char *where,
 		struct buf *error)
 {
@@ -212,6 +244,15 @@ static const struct option_spec run_specs[] = {
 	{ "preload", 0, NULL, NULL, NULL, "run it without --preload, as root" },
 };
 GROUP(run_group, "How the command runs", run_specs);
+
+static const struct option_spec record_specs[] = {
+	{ "output", 'o', "FILE", "the file, mode 0600; it must not be there yet", take_output, NULL },
+	{ "force", 0, NULL, "overwrite it if it is there", take_force, NULL },
+	{ "scrub", 0, NULL, "overwrite header values, but for those that replay needs, and bearer tokens and keys "
+		"with '*'; the default", take_scrub, NULL },
+	{ "no-scrub", 0, NULL, "leave them: the file then holds API keys and cookies", take_no_scrub, NULL },
+};
+GROUP(record_group, "What is written", record_specs);
 
 static const struct option_spec ls_specs[] = {
 	{ "limit", 'n', "N", "how many, newest first; default: 20", take_limit, NULL },

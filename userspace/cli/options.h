@@ -33,6 +33,8 @@ struct options {
 	const char *config;
 	bool is_json;
 	bool as_root;
+	const char *output;		/* record */
+	bool is_forced, is_raw;		/* record: --force, --no-scrub */
 	uint64_t limit;			/* ls; 0: not given */
 	struct given_setting settings[OPTIONS_SETTINGS];
 	size_t setting_count;
@@ -40,6 +42,11 @@ struct options {
 	char **operands;		/* NULL-terminated */
 	int operand_count;
 };
+
+static inline bool options_has_target(const struct options *options)
+{
+	return options->pid_count || options->port_count || options->name_count;
+}
 
 struct option_spec {
 	const char *name;	/* without "--" */
@@ -58,10 +65,10 @@ struct option_group {
 	size_t count;
 };
 
-extern const struct option_group target_group, limit_group, capture_group, capture_json_group, settings_group, run_group,
+extern const struct option_group target_group, limit_group, capture_group, capture_json_group, settings_group, run_group, record_group,
 	ls_group, doctor_group, store_group, json_group, common_group;
 
-enum { COMMAND_GROUPS = 6 };
+enum { COMMAND_GROUPS = 7 };
 
 struct command {
 	const char *name;

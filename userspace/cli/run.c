@@ -132,7 +132,7 @@ int run_run(const struct options *options)
 	r = start(&command, options->operands, options->as_root);
 	if (r < 0)
 		return fail(EXIT_FAILED, "cannot start '%s': %s", options->operands[0], strerror(-r));
-	code = capture(options, &settings, &command);
+	code = capture(options, &settings, &command, /* recording */ NULL);
 	closep(&command.gate_fd);
 	result = result_of(&command);
 	if (code != EXIT_OK && code != EXIT_LOST)

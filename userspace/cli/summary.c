@@ -61,9 +61,16 @@ static void add_sent(const struct summary *summary, struct buf *ret)
 		buf_add_text(ret, " and, with --no-store, gone");
 }
 
+static void add_recorded(const struct summary *summary, struct buf *ret)
+{
+	if (summary->recorded_to)
+		buf_printf(ret, "; %" PRIu64 " events, %.1f MB in %s", summary->recorded_events,
+			   (double)summary->recorded_bytes / 1e6, summary->recorded_to);
+}
+
 static void add_time(const struct summary *summary, struct buf *ret)
 {
-	buf_add_text(ret, summary->has_langfuse ? ";" : ",");
+	buf_add_text(ret, summary->has_langfuse || summary->recorded_to ? ";" : ",");
 	if (summary->is_replay)
 		buf_printf(ret, " %.1f s replayed in %" PRIu64 " ms", (double)summary->recorded_ns / 1e9,
 			   (summary->replayed_ns + 500000) / 1000000);
@@ -76,5 +83,6 @@ void summary_text(const struct summary *summary, struct buf *ret)
 	buf_printf(ret, "%" PRIu64 " generation%s", summary->generations, summary->generations == 1 ? "" : "s");
 	add_losses(summary, ret);
 	add_sent(summary, ret);
+	add_recorded(summary, ret);
 	add_time(summary, ret);
 }

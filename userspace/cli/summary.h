@@ -16,6 +16,8 @@ struct summary {
 	uint64_t sent, unsent;
 	const char *store;		/* NULL: none was written */
 	uint64_t detach_ns;		/* from the wish to end to the last probe gone */
+	const char *recorded_to;	/* NULL: nothing was recorded */
+	uint64_t recorded_events, recorded_bytes;
 	bool is_replay;			/* then not detach_ns, but: */
 	uint64_t recorded_ns, replayed_ns; /* what the recording took, and its replay */
 };

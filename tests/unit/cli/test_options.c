@@ -147,7 +147,10 @@ static const struct {
 	{ "nonsense", "unknown command 'nonsense'; see `gentap --help`" },
 	{ "top --pid 1", "'top' is not in this version yet" },
 	{ "audit", "'audit' is not in this version yet" },
-	{ "record", "'record' is not in this version yet" },
+	{ "record", "say where to record: -o FILE.gtcap; see `gentap record --help`" },
+	{ "record -o x", "say which processes: --pid N, --port N or --name GLOB; see `gentap record --help`" },
+	{ "record -o", "--output wants FILE; see `gentap record --help`" },
+	{ "record --output= --pid 1", "--output '': want a file" },
 };
 
 Test(options, bad_usage_exits_2_and_says_what_is_wrong)
