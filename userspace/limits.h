@@ -44,6 +44,7 @@
 #define LIMIT_CAPTURE_RECORD		(64 * KiB)	/* one event in a .gtcap file */
 #define LIMIT_CAPTURE_BLOCK		(256 * KiB)	/* records compressed together, before */
 #define LIMIT_CAPTURE_HEADER		(4 * KiB)
+#define LIMIT_SCRUB_KEPT		(64 * MiB)	/* unfinished heads, of all connections together */
 #define LIMIT_CAPTURE_QUEUE		(64 * MiB)	/* events between pipeline and file */
 
 /* conn */

@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "source/scrub.h"
 
 enum {
 	FLUSH_MS = 500,			/* a second is promised */
@@ -33,7 +34,8 @@ struct entry {
 };
 
 struct recorder {
-	struct capture_writer *writer;	/* the thread's */
+	struct capture_writer *writer;	/* the thread's, as the next */
+	struct scrubber *scrubber;	/* NULL: events are written as they are */
 	pthread_t thread;
 	int error_fd;
 
@@ -140,31 +142,42 @@ struct recorder_totals recorder_totals(struct recorder *recorder)
 
 /* --- the thread ----------------------------------------------------------- */
 
+/* The entry is ours by now: it is scrubbed where it stands. */
+static int write_event(struct recorder *recorder, struct gt_event *event, size_t len)
+{
+	int r;
+
+	if (!capture_event_is_sound((struct slice){ (const char *)event, len }))
+		return 0;
+	if (recorder->scrubber)
+		scrubber_event(recorder->scrubber, event);
+	r = capture_writer_event(recorder->writer, event);
+	return r == -EINVAL ? 0 : r;
+}
+
 static int write_target(struct recorder *recorder, const struct capture_target *target)
 {
 	return capture_writer_target(recorder->writer, target->time_ns, target->pid, target->comm, target->text);
 }
 
-static int write_losses(struct recorder *recorder, const struct losses *losses)
+static int write_losses(struct recorder *recorder, struct losses *losses)
 {
+	if (recorder->scrubber)
+		losses->rest[LOSS_SCRUB_UNSURE] = scrubber_unsure(recorder->scrubber);
 	return capture_writer_losses(recorder->writer, losses->kernel, losses->rest);
 }
 
 static int write_entry(struct recorder *recorder, struct entry *entry)
 {
-	int r;
-
 	switch (entry->type) {
 	case CAPTURE_EVENT:
-		r = capture_writer_event(recorder->writer, (const void *)entry->bytes);
-		/* No event: the kernel side would be wrong, and no file is broken by it. */
-		return r == -EINVAL ? 0 : r;
+		return write_event(recorder, (void *)entry->bytes, entry->len);
 	case CAPTURE_CONTROL:
 		return capture_writer_control(recorder->writer, (const void *)entry->bytes);
 	case CAPTURE_TARGET:
 		return write_target(recorder, (const void *)entry->bytes);
 	default:
-		return write_losses(recorder, (const void *)entry->bytes);
+		return write_losses(recorder, (void *)entry->bytes);
 	}
 }
 
@@ -218,6 +231,8 @@ static void tell(struct recorder *recorder, int r)
 	pthread_mutex_lock(&recorder->lock);
 	recorder->totals.events = totals.events;
 	recorder->totals.bytes = totals.bytes;
+	if (recorder->scrubber)
+		recorder->totals.scrub_unsure = scrubber_unsure(recorder->scrubber);
 	if (r < 0)
 		fail_with(recorder, r);
 	pthread_cond_broadcast(&recorder->taken);
@@ -251,6 +266,7 @@ static void recorder_free(struct recorder **recorderp)
 	if (!recorder)
 		return;
 	capture_writer_free(&recorder->writer);
+	scrubber_free(&recorder->scrubber);
 	closep(&recorder->error_fd);
 	buf_done(&recorder->queue);
 	pthread_cond_destroy(&recorder->filled);
@@ -274,6 +290,9 @@ int recorder_new(struct recorder **ret, int fd, const struct capture_header *hea
 	recorder->error_fd = eventfd(0, EFD_CLOEXEC);
 	if (recorder->error_fd < 0)
 		return -errno;
+	r = header->flags & CAPTURE_SCRUBBED ? scrubber_new(&recorder->scrubber) : 0;
+	if (r < 0)
+		return r;
 	/* The caller's stays the caller's until nothing can fail any more. */
 	kept = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (kept < 0)
