@@ -98,6 +98,7 @@ def check_cases(build, totals, arguments=(), env=None):
         return
     totals.add(int(found[-1][0]), int(found[-1][1]))
     check_runner(build, totals)
+    check_scrubbed(build, totals, env)
     check_replays(build, totals, env)
 
 
@@ -115,6 +116,13 @@ def check_runner(build, totals):
         has_failed = code == 1 and case != text and found and int(found[-1][1]) >= (1 if "word" in name else 6)
         totals.add(int(bool(has_failed)), int(not has_failed))
         print(f"{'ok  ' if has_failed else 'FAIL'}  the runner fails a case with {name}")
+
+
+def check_scrubbed(build, totals, env=None):
+    """The same lines come of what `gentap record --scrub` would have written."""
+    output, code = run([str(build / "tests/cases/run"), "--scrub", "--cuts", "100", "--gaps", "20"], CASES_SECONDS, env)
+    totals.add(int(code == 0), int(code != 0))
+    print("ok    cases, scrubbed" if code == 0 else f"FAIL  cases, scrubbed\n{output}")
 
 
 def replay(gentap, capture, env):

@@ -17,7 +17,7 @@ as_root() {
 if command -v apt-get >/dev/null 2>&1; then
 	packages="gcc make clang llvm pkg-config libbpf-dev libcurl4-openssl-dev libcjson-dev libsqlite3-dev
 		zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev libelf-dev libssl-dev libcapstone-dev libyaml-dev libcriterion-dev linux-libc-dev
-		bpftool python3 python3-venv openssl curl nghttp2-client nghttp2-server procps iproute2 util-linux ca-certificates"
+		bpftool python3 python3-venv openssl curl nghttp2-client nghttp2-server procps iproute2 util-linux zstd ca-certificates"
 	installed() {
 		dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed' ||
 			{ [ "$1" = bpftool ] && [ -x /usr/sbin/bpftool ]; }
@@ -32,7 +32,7 @@ if command -v apt-get >/dev/null 2>&1; then
 elif command -v dnf >/dev/null 2>&1; then
 	packages="gcc make clang llvm pkgconf-pkg-config libbpf-devel libcurl-devel cjson-devel sqlite-devel
 		zlib-devel brotli-devel libzstd-devel libnghttp2-devel elfutils-libelf-devel openssl-devel capstone-devel libyaml-devel criterion-devel kernel-headers
-		bpftool python3 openssl curl nghttp2 procps-ng iproute util-linux ca-certificates"
+		bpftool python3 openssl curl nghttp2 procps-ng iproute util-linux zstd ca-certificates"
 	installed() { rpm -q --whatprovides "$1" >/dev/null 2>&1; }
 	install_all() { as_root dnf install -y -q "$@"; }
 else

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "limits.h"
+#include "source/scrub.h"
 
 struct tape {
 	const struct test_case *test;
@@ -174,6 +175,28 @@ void play(const struct script *script, const struct test_case *test, const struc
 
 /* --- the pipeline ----------------------------------------------------------- */
 
+static bool is_scrubbed;
+
+void play_scrubbed(void)
+{
+	is_scrubbed = true;
+}
+
+struct behind {
+	struct scrubber *scrubber;	/* NULL: events come as they are */
+	struct pipeline *pipeline;
+};
+
+/* The event is the tape's, which has no more use for its bytes. */
+static void on_event(void *ctx, const struct gt_event *event)
+{
+	struct behind *behind = ctx;
+
+	if (behind->scrubber)
+		scrubber_event(behind->scrubber, (struct gt_event *)event);
+	pipeline_event(behind->pipeline, event);
+}
+
 static void take_line(void *ctx, struct slice line)
 {
 	struct outcome *outcome = ctx;
@@ -185,7 +208,9 @@ static void take_line(void *ctx, struct slice line)
 
 static void detach(void *ctx, uint64_t time_ns)
 {
-	pipeline_detach(ctx, time_ns);
+	struct behind *behind = ctx;
+
+	pipeline_detach(behind->pipeline, time_ns);
 }
 
 void play_pipeline(const struct script *script, const struct test_case *test,
@@ -198,18 +223,18 @@ void play_pipeline(const struct script *script, const struct test_case *test,
 		.line = take_line,
 		.ctx = ret,
 	};
-	struct player player = { .on_event = pipeline_event, .on_detach = detach };
+	struct behind behind = { 0 };
+	struct player player = { on_event, detach, &behind };
 	struct pipeline_totals totals;
-	struct pipeline *pipeline;
 
 	*ret = (struct outcome){ 0 };
-	if (pipeline_new(&pipeline, &options) < 0)
+	if (pipeline_new(&behind.pipeline, &options) < 0 || (is_scrubbed && scrubber_new(&behind.scrubber) < 0))
 		abort();
-	player.ctx = pipeline;
 	play(script, test, how, &player);
-	pipeline_totals(pipeline, &totals);
+	pipeline_totals(behind.pipeline, &totals);
 	memcpy(ret->losses, totals.losses, sizeof(ret->losses));
-	pipeline_free(&pipeline);
+	pipeline_free(&behind.pipeline);
+	scrubber_free(&behind.scrubber);
 }
 
 void outcome_done(struct outcome *outcome)

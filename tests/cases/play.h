@@ -41,6 +41,8 @@ struct outcome {
 
 void play_pipeline(const struct script *script, const struct test_case *test,
 		   const struct play *how, struct outcome *ret);
+/* From here on, every event goes through the scrubber of `gentap record` first. */
+void play_scrubbed(void);
 void outcome_done(struct outcome *outcome);
 
 #endif

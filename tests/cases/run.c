@@ -20,6 +20,7 @@ static const char usage[] =
 	"  --print      print what comes out of one case, to be read and then put into it\n"
 	"  --gtcap DIR  write each case as DIR/NAME.gtcap, and the lines wanted as DIR/NAME.jsonl\n"
 	"  --seeds DIR  write what fuzzers may start from, a folder for each decoder\n"
+	"  --scrub      run them as `gentap record --scrub` would have recorded them\n"
 	"  --cuts N     most places where a wire is cut in two (default 5000)\n"
 	"  --gaps N     most places where bytes are lost (default 50)\n"
 	"  --jobs N     cases at the same time (default: processors)\n";
@@ -260,7 +261,7 @@ static bool take_arguments(int argc, char **argv, struct arguments *ret)
 	static const struct option options[] = {
 		{ "print", no_argument, NULL, 'p' }, { "cuts", required_argument, NULL, 'c' },
 		{ "gaps", required_argument, NULL, 'g' }, { "jobs", required_argument, NULL, 'j' },
-		{ "gtcap", required_argument, NULL, 't' }, { "seeds", required_argument, NULL, 's' }, { 0 },
+		{ "gtcap", required_argument, NULL, 't' }, { "seeds", required_argument, NULL, 's' }, { "scrub", no_argument, NULL, 'x' }, { 0 },
 	};
 	bool is_ok = true;
 	int option;
@@ -271,6 +272,9 @@ static bool take_arguments(int argc, char **argv, struct arguments *ret)
 		switch (option) {
 		case 'p':
 			ret->is_print = true;
+			break;
+		case 'x':
+			play_scrubbed();
 			break;
 		case 't':
 			ret->gtcap = optarg;

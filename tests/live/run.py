@@ -26,11 +26,12 @@ import tests_equality
 import tests_faults
 import tests_kernel
 import tests_langfuse
+import tests_record
 import tests_sdks
 import tests_server
 
 MODULES = (tests_clients, tests_codings, tests_server, tests_faults, tests_kernel, tests_langfuse,
-           tests_equality, tests_doctor, tests_sdks)
+           tests_equality, tests_doctor, tests_sdks, tests_record)
 LIMIT_S = 120
 
 

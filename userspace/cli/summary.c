@@ -63,9 +63,12 @@ static void add_sent(const struct summary *summary, struct buf *ret)
 
 static void add_recorded(const struct summary *summary, struct buf *ret)
 {
+	bool is_small = summary->recorded_bytes < 1000000;
+
 	if (summary->recorded_to)
-		buf_printf(ret, "; %" PRIu64 " events, %.1f MB in %s", summary->recorded_events,
-			   (double)summary->recorded_bytes / 1e6, summary->recorded_to);
+		buf_printf(ret, "; %" PRIu64 " events, %.1f %s in %s", summary->recorded_events,
+			   (double)summary->recorded_bytes / (is_small ? 1e3 : 1e6), is_small ? "kB" : "MB",
+			   summary->recorded_to);
 }
 
 static void add_time(const struct summary *summary, struct buf *ret)
