@@ -112,6 +112,8 @@ static void add_head(struct writer *writer, size_t at)
 		add_fields(&text, slice_of(websocket_extension(&writer->form->websocket)));
 	add_framing(writer, &text, at);
 	buf_add_text(&text, "\r\n");
+	if (head->side == SIDE_REQUEST)
+		script_add_begin(writer->script);
 	add_text(writer, head, /* is_lost */ false, buf_slice(&text));
 }
 

@@ -228,6 +228,8 @@ static void add_head(struct writer *writer, const struct track *track, uint32_t 
 	const struct item *head = &track->items->list[track->at];
 	struct fields fields = { .text = BUF_INIT(1 * MiB) };
 
+	if (head->side == SIDE_REQUEST)
+		script_add_begin(writer->script);
 	add_hints(writer, head, stream);
 	add_head_fields(&fields, track);
 	add_fields(writer, head, stream, flags, &fields);

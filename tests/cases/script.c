@@ -39,6 +39,12 @@ void script_add(struct script *script, enum side side, uint64_t at_ns, bool is_l
 	script->bytes += bytes.len;
 }
 
+void script_add_begin(struct script *script)
+{
+	assert(script->begin_count < CASE_LINES);
+	script->begins[script->begin_count++] = script->bytes;
+}
+
 void script_add_end(struct script *script, enum move_kind kind, enum side side, uint64_t at_ns)
 {
 	add(script, kind, side, at_ns);

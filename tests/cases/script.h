@@ -28,12 +28,16 @@ struct script {
 	struct move *list;	/* owned */
 	size_t count, size;
 	size_t bytes;		/* of all moves together */
+	size_t begins[CASE_LINES]; /* offsets at which requests begin */
+	size_t begin_count;
 };
 
 void script_done(struct script *script);
 
 /* Bytes that follow others of that side at the same time are one move with them. */
 void script_add(struct script *script, enum side side, uint64_t at_ns, bool is_lost, struct slice bytes);
+/* A request begins with the next byte. */
+void script_add_begin(struct script *script);
 void script_add_end(struct script *script, enum move_kind kind, enum side side, uint64_t at_ns);
 /* A case's cut. */
 void script_add_cut(struct script *script, const struct item *cut);

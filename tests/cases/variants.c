@@ -183,7 +183,6 @@ static const struct {
 #ifdef CASES_WEBSOCKETS	/* until the pipeline reads them */
 	{ "websockets",	family_websockets,	0 },
 #endif
-#ifdef CASES_HTTP2	/* until the pipeline reads it */
 	{ "h2",		family_h2,		WITHOUT_H2 },
 	{ "h2-cuts",	family_h2_cuts,	WITHOUT_H2 },
 	{ "h2-gaps",	family_h2_gaps,	WITHOUT_H2 | WITHOUT_GAPS },
@@ -192,7 +191,6 @@ static const struct {
 	{ "h2-role",	family_h2_role,	WITHOUT_H2 | WITHOUT_ROLES },
 	{ "h2-codings",	family_h2_codings,	WITHOUT_H2 | WITHOUT_CODINGS },
 	{ "h2-two",	family_h2_two,		WITHOUT_H2 },
-#endif
 };
 
 void variants_run(const struct test_case *test, const struct test_case *partner,
