@@ -34,7 +34,7 @@ static void forget_event(struct sse_reader *reader)
 {
 	clear(&reader->data);
 	clear(&reader->type);
-	reader->has_data = reader->is_ready = false;
+	reader->has_data = reader->is_bare = reader->is_ready = false;
 }
 
 /* The event cannot be had whole: skip to the empty line that ends it. */
@@ -99,6 +99,15 @@ static bool take_line_part(struct sse_reader *reader, struct slice *in, struct s
 	return true;
 }
 
+static void add_data(struct sse_reader *reader, struct slice line)
+{
+	if (reader->has_data)
+		buf_add_char(&reader->data, '\n');
+	buf_add_slice(&reader->data, line);
+	reader->has_data = true;
+	check(reader, &reader->data);
+}
+
 /* "field: value"; one space after the colon belongs to neither. */
 static void read_field(struct sse_reader *reader, struct slice line)
 {
@@ -111,11 +120,7 @@ static void read_field(struct sse_reader *reader, struct slice line)
 		slice_take(&line, 1);
 
 	if (slice_eq(name, SLICE("data"))) {
-		if (reader->has_data)
-			buf_add_char(&reader->data, '\n');
-		buf_add_slice(&reader->data, line);
-		reader->has_data = true;
-		check(reader, &reader->data);
+		add_data(reader, line);
 	} else if (slice_eq(name, SLICE("event"))) {
 		buf_reset(&reader->type);
 		buf_add_slice(&reader->type, line);
@@ -132,6 +137,11 @@ static bool read_line(struct sse_reader *reader, struct slice line)
 
 	if (line.len && line.ptr[0] == ':') {
 		reader->comments++;
+	} else if (reader->is_bare && line.len) {
+		add_data(reader, line);
+	} else if (line.len && line.ptr[0] == '{' && !reader->has_data) {
+		reader->is_bare = true;
+		add_data(reader, line);
 	} else if (line.len) {
 		read_field(reader, line);
 	} else if (reader->has_data) {

@@ -2,7 +2,10 @@
 /*
  * Server-sent events by the WHATWG rules (HTML Living Standard, section 9.2.6,
  * "Interpreting an event stream"): line ends LF, CRLF or CR, a BOM at the
- * start, comments, several data lines. Owns only the event being put together.
+ * start, comments, several data lines. One thing beyond them: an object without
+ * "data:", to which Gemini turns for an error in the middle of a stream, is an
+ * event (to the standard its lines are unknown fields). Owns only the event being
+ * put together.
  */
 #ifndef GENTAP_WIRE_SSE_H
 #define GENTAP_WIRE_SSE_H
@@ -22,6 +25,7 @@ struct sse_reader {
 	bool is_started;	/* the BOM is behind us */
 	bool after_cr;		/* an LF now would belong to the CR before it */
 	bool has_data;		/* at least one data line, though maybe empty */
+	bool is_bare;		/* the event is an object without "data:" */
 	bool is_ready;		/* the event in data was given out; clear it next */
 	bool is_in_line;	/* the line that the input stopped in has bytes already */
 	bool is_skipping;	/* until the empty line that ends an event not to be had */

@@ -2,10 +2,11 @@
 """Gemini: generateContent and its stream (SSE with CRLF, usage on each chunk), embeddings.
 Source of the forms: ai.google.dev, API reference."""
 
+import json
 import re
 from urllib.parse import unquote
 
-from dialects.said import Said, sse, dumps
+from dialects.said import Said, sse
 
 FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "tools": "STOP", "refuse": "SAFETY"}
 ERROR = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 429: "RESOURCE_EXHAUSTED",
@@ -81,8 +82,8 @@ class Gemini(Said):
     def events(self):
         for number, (event, content) in enumerate(self.objects()):
             if "error" in event:
-                # No event at all, as the service sends it.
-                yield ("%s\r\n" % dumps(event, number)).encode(), None
+                # No event at all but a pretty object, as the service sends it.
+                yield (json.dumps(event, indent=2) + "\n").encode(), None
             else:
                 yield sse(event, number, end="\r\n"), content
 

@@ -61,6 +61,12 @@ static const struct {
 	{ "LF CR ends twice", "data: a\n\rdata: b\n\r", "(|a)(|b)" },
 	{ "CR LF LF ends twice", "data: a\r\n\ndata: b\r\n\n", "(|a)(|b)" },
 	{ "a colon in the value", "data: a: b\n\n", "(|a: b)" },
+	{ "an object without data:", "data: x\n\n{\"error\": {\"code\": 503}}\r\n",
+	  "(|x)+(|{\"error\": {\"code\": 503}})" },
+	{ "a pretty one", "data: x\r\n\r\n{\r\n  \"error\": {\r\n    \"data\": 1\r\n  }\r\n}\r\n\r\ndata: y\r\n\r\n",
+	  "(|x)(|{\n  \"error\": {\n    \"data\": 1\n  }\n})(|y)" },
+	{ "an object with a type", "event: error\n{\"a\":1}\n\ndata: x\n\n", "(error|{\"a\":1})(|x)" },
+	{ "no object amid data", "data: x\n{\"a\":1}\n\n", "(|x)" },
 	{ "nothing", "", "" },
 };
 
