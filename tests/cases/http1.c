@@ -8,7 +8,7 @@ struct writer {
 	struct script *script;
 	const struct items *items;
 	const struct http1_form *form;
-	struct websocket *websocket;	/* owned; NULL for who is none */
+	struct ws_writer *websocket;	/* owned; NULL for who is none */
 	enum response_framing framing;	/* of the message that is open */
 	bool has_body;			/* it has one, if an empty one */
 	uint64_t last_ns;
@@ -109,7 +109,7 @@ static void add_head(struct writer *writer, size_t at)
 	add_fields(&text, fields);
 	add_fields(&text, buf_slice(&head->extra));
 	if (writer->websocket)
-		add_fields(&text, slice_of(websocket_extension(&writer->form->websocket)));
+		add_fields(&text, slice_of(ws_extension(&writer->form->websocket)));
 	add_framing(writer, &text, at);
 	buf_add_text(&text, "\r\n");
 	if (head->side == SIDE_REQUEST)
@@ -153,7 +153,7 @@ static void add_message(struct writer *writer, const struct item *item)
 {
 	_cleanup_(buf_done) struct buf frames = BUF_INIT(64 * MiB);
 
-	websocket_message(writer->websocket, item->side, buf_slice(&item->bytes), &frames);
+	ws_message(writer->websocket, item->side, buf_slice(&item->bytes), &frames);
 	add_text(writer, item, item->is_lost, buf_slice(&frames));
 }
 
@@ -161,7 +161,7 @@ static void add_goodbye(struct writer *writer)
 {
 	_cleanup_(buf_done) struct buf frame = BUF_INIT(64);
 
-	websocket_close(writer->websocket, SIDE_REQUEST, &frame);
+	ws_close(writer->websocket, SIDE_REQUEST, &frame);
 	script_add(writer->script, SIDE_REQUEST, writer->last_ns + 1000000000, /* is_lost */ false,
 		   buf_slice(&frame));
 }
@@ -212,12 +212,12 @@ bool script_http1(struct script *ret, const struct items *items, const struct ht
 	if (form->framing == FRAME_CLOSE && !can_close(items))
 		return false;
 	if (items->is_tunnel)
-		writer.websocket = websocket_new(&form->websocket);
+		writer.websocket = ws_new(&form->websocket);
 	for (size_t i = 0; i < items->count; i++)
 		add_item(&writer, i);
 	if (writer.websocket && !writer.is_closed)
 		add_goodbye(&writer);
-	websocket_free(&writer.websocket);
+	ws_free(&writer.websocket);
 	/* Well after the last byte, so that a time of its end would show. */
 	if (!writer.is_closed)
 		script_add_end(ret, MOVE_CLOSE, SIDE_REQUEST, writer.last_ns + 1000000000);

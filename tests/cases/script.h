@@ -44,7 +44,7 @@ void script_add_cut(struct script *script, const struct item *cut);
 
 /* --- http1.c ---------------------------------------------------------------- */
 
-struct websocket_form {
+struct ws_form {
 	size_t fragment;	/* most bytes in a frame; 0: each message is one */
 	bool is_deflated;	/* permessage-deflate (RFC 7692) */
 	bool is_fresh;		/* each message of its own: no context is taken over */
@@ -55,7 +55,7 @@ struct http1_form {
 	enum response_framing framing;
 	size_t chunk;		/* bytes of each chunk, of requests too; 0: each piece is one */
 	bool is_decorated;	/* interim responses, chunk extensions, trailers */
-	struct websocket_form websocket;
+	struct ws_form websocket;
 };
 
 /* False when the items cannot be sent in that form. */
@@ -63,16 +63,16 @@ bool script_http1(struct script *ret, const struct items *items, const struct ht
 
 /* --- websocket.c ------------------------------------------------------------ */
 
-struct websocket;
+struct ws_writer;
 
-struct websocket *websocket_new(const struct websocket_form *form);
-void websocket_free(struct websocket **websocket);
+struct ws_writer *ws_new(const struct ws_form *form);
+void ws_free(struct ws_writer **websocket);
 /* What the heads say of the extension, with its line end; "" for none. */
-const char *websocket_extension(const struct websocket_form *form);
+const char *ws_extension(const struct ws_form *form);
 /* Appends the message's frames. */
-void websocket_message(struct websocket *websocket, enum side side, struct slice text, struct buf *ret);
+void ws_message(struct ws_writer *websocket, enum side side, struct slice text, struct buf *ret);
 /* Appends a close frame. */
-void websocket_close(struct websocket *websocket, enum side side, struct buf *ret);
+void ws_close(struct ws_writer *websocket, enum side side, struct buf *ret);
 
 /* --- http2.c ---------------------------------------------------------------- */
 

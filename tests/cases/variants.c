@@ -145,7 +145,7 @@ static void codings(struct job *job)
 
 /* --- WebSocket -------------------------------------------------------------- */
 
-static const struct { const char *name; struct websocket_form form; } sockets[] = {
+static const struct { const char *name; struct ws_form form; } sockets[] = {
 	{ "fragments of 16 bytes",	{ .fragment = 16 } },
 	{ "fragments and pings",	{ .fragment = 5, .is_noisy = true } },
 	{ "deflated",			{ .is_deflated = true } },

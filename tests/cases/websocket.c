@@ -9,14 +9,14 @@
 
 enum { CONTINUATION = 0, TEXT = 1, CLOSE = 8, PING = 9, RSV1 = 0x40, FIN = 0x80 };
 
-struct websocket {
-	struct websocket_form form;
+struct ws_writer {
+	struct ws_form form;
 	z_stream zlib[2];	/* of each side */
 };
 
-struct websocket *websocket_new(const struct websocket_form *form)
+struct ws_writer *ws_new(const struct ws_form *form)
 {
-	struct websocket *websocket = calloc(1, sizeof(*websocket));
+	struct ws_writer *websocket = calloc(1, sizeof(*websocket));
 
 	assert(websocket);
 	websocket->form = *form;
@@ -26,7 +26,7 @@ struct websocket *websocket_new(const struct websocket_form *form)
 	return websocket;
 }
 
-void websocket_free(struct websocket **websocketp)
+void ws_free(struct ws_writer **websocketp)
 {
 	if (!*websocketp)
 		return;
@@ -36,7 +36,7 @@ void websocket_free(struct websocket **websocketp)
 	*websocketp = NULL;
 }
 
-const char *websocket_extension(const struct websocket_form *form)
+const char *ws_extension(const struct ws_form *form)
 {
 	if (!form->is_deflated)
 		return "";
@@ -73,7 +73,7 @@ static void add_frame(enum side side, unsigned first, struct slice payload, stru
 }
 
 /* Without the four bytes that a flush ends in (RFC 7692 section 7.2.1). */
-static void deflate_message(struct websocket *websocket, enum side side, struct slice text, struct buf *ret)
+static void deflate_message(struct ws_writer *websocket, enum side side, struct slice text, struct buf *ret)
 {
 	z_stream *zlib = &websocket->zlib[side];
 	Bytef out[4096];
@@ -92,7 +92,7 @@ static void deflate_message(struct websocket *websocket, enum side side, struct 
 	ret->len -= 4;
 }
 
-void websocket_message(struct websocket *websocket, enum side side, struct slice text, struct buf *ret)
+void ws_message(struct ws_writer *websocket, enum side side, struct slice text, struct buf *ret)
 {
 	_cleanup_(buf_done) struct buf deflated = BUF_INIT(64 * MiB);
 	unsigned first = TEXT;
@@ -114,7 +114,7 @@ void websocket_message(struct websocket *websocket, enum side side, struct slice
 	} while (text.len);
 }
 
-void websocket_close(struct websocket *websocket, enum side side, struct buf *ret)
+void ws_close(struct ws_writer *websocket, enum side side, struct buf *ret)
 {
 	(void)websocket;
 	add_frame(side, CLOSE | FIN, SLICE("\x03\xe8"), ret);	/* 1000: normal */
