@@ -127,6 +127,23 @@ $(CASE_RUNNER): $(call objects,tests/cases) $(BUILD)/libpipeline.a $(LAYER_LIBS)
 .PHONY: cases
 cases: $(CASE_RUNNER)
 
+# --- fuzzing -----------------------------------------------------------------
+# Everything below is built anew with clang's coverage and sanitizers, in a folder of its own.
+FUZZ_SECONDS ?= 60
+FUZZ_SAN := address,undefined,fuzzer-no-link
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libpipeline.a $(LAYER_LIBS)
+	@echo "  LINK    $@"
+	@$(CC) -fsanitize=address,undefined,fuzzer -o $@ $^ $(LIBS)
+
+.PHONY: fuzzers fuzz
+fuzzers: $(FUZZERS)
+
+fuzz: deps
+	@$(MAKE) --no-print-directory all cases
+	@python3 tools/fuzz.py $(BUILD) $(FUZZ_SECONDS)
+
 # --- checks ------------------------------------------------------------------
 # Each unit test runs in a process of its own; Criterion's closing lines are
 # summed up by tools/sum_tests.py, which prints the one line for the whole suite.
@@ -219,6 +236,7 @@ help:
 	@echo "make check         every test: lint, unit and live, plain and sanitized (needs root for the live ones)"
 	@echo "make check-unit | check-cases | check-sanitized | check-lint | check-live"
 	@echo "make check-vllm    against a real vLLM server (downloads about 1 GB, needs 3 GB of disk)"
+	@echo "make fuzz          fuzzes every decoder and the pipeline for FUZZ_SECONDS (60) in all"
 	@echo "make bench         what gentap costs, as paired differences in one run"
 	@echo "make install       to PREFIX (/usr/local), under DESTDIR; make uninstall takes it away"
 	@echo "make clean"

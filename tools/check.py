@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the test suite, part by part, and closes with one line for all of it.
 
-usage: check.py BUILD [lint|unit|cases|sanitized|live|live-sanitized]...   (all of them by default)
+usage: check.py BUILD [lint|unit|cases|sanitized|fuzz|live|live-sanitized]...   (all of them by default)
 
 A part is a command whose output is shown as it comes; its result is read from
 the closing line of its kind. A part that ends without one has failed.
@@ -20,7 +20,7 @@ CRITERION = re.compile(r"Tested: .*?(\d+) \| Passing: .*?(\d+) \| Failing: .*?(\
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 SKIP = re.compile(r"^\[SKIP\]", re.M)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-UNIT_SECONDS, CASES_SECONDS, LIVE_SECONDS = 300, 300, 1500
+UNIT_SECONDS, CASES_SECONDS, FUZZ_SECONDS, LIVE_SECONDS = 300, 300, 60, 1500
 UBSAN = {"UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
 STRESSING = "mid stream|mid request|in flight|mega|bad answers|retries|every kind|requests|uvicorn server|langfuse"
 
@@ -176,6 +176,14 @@ def check_sanitized(build, totals):
         check_cases(sanitized, totals, ["--cuts", "100", "--gaps", "20"], env)
 
 
+def check_fuzz(build, totals):
+    """Every fuzzer for its share of a minute; its kept inputs always."""
+    output, _ = run([sys.executable, "tools/fuzz.py", str(build), str(FUZZ_SECONDS)], 1200)
+    print(PLAIN.sub("", output), end="")
+    found = PLAIN.findall(output)
+    totals.add(*(int(count) for count in found[-1][:2]) if found else (0, 1))
+
+
 def check_live_sanitized(build, totals):
     """The live tests that stress the collector, with a gentap that dies of a leak or a bad access."""
     sanitized = make_sanitized(build, totals, "all")
@@ -207,8 +215,8 @@ def check_live(build, totals, pattern="", env=None):
     totals.add(int(passed), int(failed), int(skipped or 0))
 
 
-PARTS = {"lint": check_lint, "unit": check_unit, "cases": check_cases, "sanitized": check_sanitized, "live": check_live,
-         "live-sanitized": check_live_sanitized}
+PARTS = {"lint": check_lint, "unit": check_unit, "cases": check_cases, "sanitized": check_sanitized,
+         "fuzz": check_fuzz, "live": check_live, "live-sanitized": check_live_sanitized}
 
 
 def main():

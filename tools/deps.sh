@@ -18,6 +18,10 @@ if command -v apt-get >/dev/null 2>&1; then
 	packages="gcc make clang llvm pkg-config libbpf-dev libcurl4-openssl-dev libcjson-dev libsqlite3-dev
 		zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev libelf-dev libssl-dev libcapstone-dev libyaml-dev libcriterion-dev linux-libc-dev
 		bpftool python3 python3-venv openssl curl nghttp2-client nghttp2-server procps iproute2 util-linux zstd ca-certificates"
+	# The fuzzers' runtime comes by clang's version, which only the lists know.
+	[ -n "$(apt-cache show clang 2>/dev/null)" ] || as_root apt-get update -qq || true
+	version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -1)
+	[ -z "$version" ] || packages="$packages libclang-rt-$version-dev"
 	installed() {
 		dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed' ||
 			{ [ "$1" = bpftool ] && [ -x /usr/sbin/bpftool ]; }

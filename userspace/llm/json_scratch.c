@@ -65,8 +65,9 @@ static bool is_plain(struct slice in, unsigned flags)
 {
 	size_t opens = 0;
 
-	/* As many values take more room than there is. */
-	if (!in.len || in.len > LIMIT_JSON_SCRATCH / 4)
+	/* Before anything else cJSON would skip what is no white space. Longer texts have
+	 * more values than there is room for. */
+	if (!in.len || (in.ptr[0] != '{' && in.ptr[0] != '[') || in.len > LIMIT_JSON_SCRATCH / 4)
 		return false;
 	if ((flags & JSON_CUT) || ((flags & JSON_OMIT_BASE64) && has_long_string(in)))
 		return false;
