@@ -236,6 +236,12 @@ cJSON *call_output(const struct call *call)
 	return call->output ? cJSON_Duplicate(call->output, /* recurse */ 1) : NULL;
 }
 
+cJSON *no_parameters(const struct call *call)
+{
+	(void)call;
+	return NULL;
+}
+
 size_t vector_dimensions(const cJSON *vector)
 {
 	size_t len;

@@ -45,6 +45,9 @@ cJSON *call_request_text(const struct call *call);
 /* A copy of call->output, NULL when there is none: for dialect.output. */
 cJSON *call_output(const struct call *call);
 
+/* For dialect.model_parameters of those that have none. */
+cJSON *no_parameters(const struct call *call);
+
 /* How many values a vector has: numbers, or base64 of 32-bit floats. */
 size_t vector_dimensions(const cJSON *vector);
 /* {"dimensions": n, "count": m}: vectors are counted and measured, never kept. */

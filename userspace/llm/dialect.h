@@ -38,6 +38,7 @@ struct dialect {
 					 * element by element (FRAMING_JSON_ARRAY); may be NULL */
 
 	bool has_media;			/* answers may hold media in base64: long ones become notes */
+	bool answers_text;		/* an answer may be a text that is no JSON */
 
 	/* Whether a parsed request body has this grammar's shape. */
 	bool (*is_request)(const cJSON *body);

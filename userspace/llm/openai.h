@@ -6,7 +6,8 @@
 #include "llm/chat.h"
 
 extern const struct dialect openai_chat, openai_completions, openai_embeddings;
-extern const struct dialect openai_responses;
+extern const struct dialect openai_responses, openai_decisions, openai_images, openai_speech;
+extern const struct dialect openai_transcription, openai_moderations;
 
 /* Id, model, tier, fingerprint and usage: of a body or an event. Empty texts
  * (Azure's first chunk) and nulls change nothing. */

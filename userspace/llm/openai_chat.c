@@ -275,7 +275,10 @@ const struct dialect openai_chat = {
 	.has_media = true,
 	.routes = (const char *const[]){
 		"/openai/deployments/{}/chat/completions", "/chat/completions", "/agents/completions",
-		"/publishers/mistralai/models/{}:rawPredict", "/publishers/mistralai/models/{}:streamRawPredict", NULL,
+		"/publishers/mistralai/models/{}:rawPredict", "/publishers/mistralai/models/{}:streamRawPredict",
+		"/chat/completions/batch",	/* vLLM: one answer of several conversations */
+		"/invocations",			/* SageMaker: the body tells */
+		NULL,
 	},
 	.is_request = is_request,
 	.is_response = is_response,

@@ -64,7 +64,7 @@ const struct dialect openai_completions = {
 	.streams = "SSE",
 	.generation_name = "OpenAI-generation",
 	.operation = OPERATION_TEXT_COMPLETION,
-	.routes = (const char *const[]){ "/openai/deployments/{}/completions", "/completions", NULL },
+	.routes = (const char *const[]){ "/openai/deployments/{}/completions", "/completions", "/invocations", NULL },
 	.excludes = (const char *const[]){ "/chat/completions", "/fim/completions",
 						"/agents/completions", NULL },
 	.is_request = is_request,

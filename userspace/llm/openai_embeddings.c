@@ -10,7 +10,11 @@ static bool is_request(const cJSON *body)
 
 static bool is_response(const cJSON *body)
 {
-	return json_array(body, "data") != NULL;
+	const cJSON *data = json_array(body, "data");
+	const char *object = data ? json_string(data->child, "object") : NULL;
+
+	return data && (!data->child || json_get(data->child, "embedding") ||
+			(object && strcmp(object, "embedding") == 0));
 }
 
 /* Embeddings do not stream; what came as an event says nothing. */
@@ -67,7 +71,7 @@ const struct dialect openai_embeddings = {
 	.title = "OpenAI embeddings",
 	.generation_name = "OpenAI-embedding",
 	.operation = OPERATION_EMBEDDINGS,
-	.routes = (const char *const[]){ "/openai/deployments/{}/embeddings", "/embeddings", NULL },
+	.routes = (const char *const[]){ "/openai/deployments/{}/embeddings", "/embeddings", "/invocations", NULL },
 	.is_request = is_request,
 	.is_response = is_response,
 	.event = event,

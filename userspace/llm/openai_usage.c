@@ -118,6 +118,11 @@ void openai_read_usage(struct call *call, const cJSON *json)
 	const cJSON *cost = json_get(json, "cost");
 	struct usage *usage = &call->usage;
 
+	/* Of sound, where seconds are billed. */
+	if (cJSON_IsNumber(json_get(json, "seconds")) && n.total == COUNT_UNKNOWN) {
+		call_fact(call, "audioSeconds", cJSON_CreateNumber(json_get(json, "seconds")->valuedouble));
+		return;
+	}
 	usage_begin(usage);
 	read_input(&n, json);
 	read_output(&n, json);

@@ -199,6 +199,7 @@ void call_read_response(struct call *call, unsigned status, struct slice body, b
 {
 	_cleanup_(json_freep) cJSON *json = NULL;
 	loss_set marks = 0;
+	bool is_text;
 
 	if (!is_truncated)
 		call->end = CALL_DONE;
@@ -210,10 +211,11 @@ void call_read_response(struct call *call, unsigned status, struct slice body, b
 		read_http_error(call, body, json);
 		return;
 	}
-	call->marks |= marks;
+	is_text = call->dialect->answers_text && !cJSON_IsObject(json);
+	call->marks |= is_text ? marks & ~LOSS_BIT(LOSS_BAD_JSON) : marks;
 	if (!body.len)
 		return;
-	if (!json) {
+	if (!json || is_text) {
 		cJSON_Delete(call->output);
 		call->output = clean_string(call, body);
 		return;

@@ -9,5 +9,6 @@ extern const struct dialect ollama_chat, ollama_generate, ollama_embed;
 extern const struct dialect cohere_chat, cohere_embed;
 extern const struct dialect tgi_generate, llamacpp_completion, sglang_generate;
 extern const struct dialect mistral_fim;
+extern const struct dialect rerank, vllm_score, vllm_pooling, vllm_classify, vllm_generate;
 
 #endif

@@ -25,6 +25,25 @@ static const struct { const char *method, *path, *dialect; } paths[] = {
 	{ "POST", "/v1/responses", "openai.responses" },
 	{ "POST", "/openai/responses?api-version=1", "openai.responses" },
 	{ "POST", "/v1/responses/compact", "openai.responses" },
+	{ "POST", "/v1/decisions", "openai.decisions" },
+	{ "POST", "/v1/images/generations", "openai.images" },
+	{ "POST", "/v1/images/edits", "openai.images" },
+	{ "POST", "/openai/deployments/d/images/generations?api-version=1", "openai.images" },
+	{ "POST", "/v1/images/variations", "openai.images" },
+	{ "POST", "/v1/audio/speech", "openai.speech" },
+	{ "POST", "/v1/audio/transcriptions", "openai.transcription" },
+	{ "POST", "/openai/deployments/whisper/audio/translations?api-version=1", "openai.transcription" },
+	{ "POST", "/v1/moderations", "openai.moderations" },
+	{ "POST", "/rerank", "rerank" },
+	{ "POST", "/v1/rerank", "rerank" },
+	{ "POST", "/v2/rerank", "rerank" },
+	{ "POST", "/v1/reranking", "rerank" },
+	{ "POST", "/score", "vllm.score" },
+	{ "POST", "/v1/score", "vllm.score" },
+	{ "POST", "/pooling", "vllm.pooling" },
+	{ "POST", "/classify", "vllm.classify" },
+	{ "POST", "/inference/v1/generate", "vllm.generate" },
+	{ "POST", "/v1/chat/completions/batch", "openai.chat" },
 	{ "GET", "/v1/responses/resp_1", NULL },
 	{ "GET", "/v1/responses/resp_1?stream=true&starting_after=3", NULL },
 	{ "POST", "/v1/responses/resp_1/cancel", NULL },
@@ -74,7 +93,6 @@ static const struct { const char *method, *path, *dialect; } paths[] = {
 	{ "POST", "/v1beta/models/veo:predictLongRunning", NULL },
 	{ "POST", "/v1/fim/completions", "mistral.fim" },
 	{ "POST", "/v1/agents/completions", "openai.chat" },
-	{ "POST", "/v1/chat/completions/batch", NULL },
 	{ "POST", "/v1/models?x=/v1/embeddings", NULL },
 	{ "POST", "/api/public/otel/v1/traces", NULL },
 	{ "POST", "/mycompletions", NULL },
@@ -110,6 +128,28 @@ Test(dialect, every_entry_of_the_table_is_whole)
 		cr_expect((*d)->name && (*d)->generation_name && (*d)->routes && (*d)->is_request &&
 			  (*d)->is_response && (*d)->event && (*d)->response && (*d)->input && (*d)->output &&
 			  (*d)->model_parameters, "%s", (*d)->name);
+	}
+}
+
+/* SageMaker's one path for everything. */
+static const struct { const char *request, *dialect; } invocations[] = {
+	{ "{\"messages\":[]}", "openai.chat" },
+	{ "{\"prompt\":\"x\"}", "openai.completions" },
+	{ "{\"input\":\"x\"}", "openai.embeddings" },
+	{ "{\"query\":\"x\",\"documents\":[]}", "rerank" },
+	{ "{\"text_1\":\"x\",\"text_2\":\"y\"}", "vllm.score" },
+};
+
+Test(dialect, is_told_by_the_body_where_the_path_does_not)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(invocations); i++) {
+		struct http_head head = { .method = SLICE("POST"), .target = SLICE("/invocations") };
+		bool is_out_of_memory;
+		_cleanup_(call_free) struct call *call = call_begin(&head, LIMIT_CONTENT, &is_out_of_memory);
+
+		call_read_request(call, slice_of(invocations[i].request), /* is_truncated */ false);
+		cr_expect_str_eq(call->dialect->name, invocations[i].dialect, "%s", invocations[i].request);
+		cr_expect(call_is_recognised(call));
 	}
 }
 
