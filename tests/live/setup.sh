@@ -102,6 +102,7 @@ case $own in
 *) make_venv "$system" equality "$here/requirements-equality.txt" ;;
 esac
 make_venv "$system" codings "$here/requirements-codings.txt"
+make_venv "$system" http2 "$here/requirements-http2.txt"
 make_venv "$system" sdks "$here/requirements-sdks.txt"
 make_node_modules "$here/package-sdks.json"
 echo "$own $dir/main/bin/python3" > "$dir/interpreters.tmp"

@@ -155,13 +155,40 @@ static void read_events(struct connection *c, struct exchange *exchange, struct 
 		stop_keeping(c, exchange, message, LOSS_BAD_STREAM);
 }
 
+/* Takes out of the body what was kept there to look at it. The caller frees. */
+static struct buf take_front(struct connection *c, struct message *message)
+{
+	struct buf front = message->body;
+
+	c->table->bodies -= front.size;
+	message->body = BUF_INIT(LIMIT_BODY);
+	return front;
+}
+
+/* Once there is enough of the body to say what it is. */
+static void sniff_framing(struct connection *c, struct exchange *exchange, struct message *message,
+			  uint64_t now_ns)
+{
+	if (message->body.is_full || message->body.len < FRAMING_SNIFF_BYTES)
+		return;
+	message->is_framing_unknown = false;
+	message->framing = framing_sniff(buf_slice(&message->body));
+	if (message->framing != FRAMING_BODY) {
+		_cleanup_(buf_done) struct buf front = take_front(c, message);
+
+		read_events(c, exchange, message, buf_slice(&front), now_ns);
+	}
+}
+
 /* Bytes free of transfer and content coding. */
 static void take_content(struct connection *c, struct exchange *exchange, struct message *message,
 			 struct slice bytes, uint64_t now_ns)
 {
 	if (message->framing == FRAMING_BODY)
 		keep(c, exchange, message, bytes);
-	else
+	if (message->is_framing_unknown)
+		sniff_framing(c, exchange, message, now_ns);
+	else if (message->framing != FRAMING_BODY)
 		read_events(c, exchange, message, bytes, now_ns);
 }
 
@@ -200,12 +227,36 @@ static void decode(struct connection *c, struct exchange *exchange, struct messa
 		stop_keeping(c, exchange, message, decoder_failure(message->decoder));
 }
 
+/* The same for its coding. True when it is known, with *bytes being all of it so far,
+ * in *front if that had to wait. */
+static bool sniff_coding(struct connection *c, struct exchange *exchange, struct message *message,
+			 struct slice *bytes, struct buf *front)
+{
+	struct slice coding;
+
+	if (!message->is_coding_unknown)
+		return true;
+	keep(c, exchange, message, *bytes);
+	if (message->body.is_full || message->body.len < CODING_SNIFF_BYTES)
+		return false;
+	message->is_coding_unknown = false;
+	*front = take_front(c, message);
+	*bytes = buf_slice(front);
+	coding = coding_sniff(*bytes);
+	if (coding.len)
+		codings_add(&message->codings, coding);
+	return true;
+}
+
 void exchange_body(struct connection *c, struct exchange *exchange, struct message *message,
 		   struct slice bytes, uint64_t now_ns)
 {
+	_cleanup_(buf_done) struct buf front = {};
+
 	message->body_wire_bytes += bytes.len;
 	message->last_ns = now_ns;
-	if (!exchange->is_wanted || message->body.is_full || !bytes.len)
+	if (!exchange->is_wanted || message->body.is_full || !bytes.len ||
+	    !sniff_coding(c, exchange, message, &bytes, &front))
 		return;
 	if (message->codings.unknown.len)
 		stop_keeping(c, exchange, message, LOSS_UNSUPPORTED_ENCODING);
@@ -278,8 +329,16 @@ static void ask_framing(struct connection *c, struct exchange *exchange, struct 
 {
 	const struct conn_table_options *options = &c->table->options;
 
-	if (exchange->is_wanted)
-		message->framing = options->ops->framing(options->ctx, exchange, message);
+	struct slice field;
+
+	if (!exchange->is_wanted)
+		return;
+	message->framing = options->ops->framing(options->ctx, exchange, message);
+	message->is_coding_unknown = message->head.is_partial && !message->codings.count &&
+				     !http_field(&message->head, "content-encoding", &field);
+	message->is_framing_unknown = message->head.is_partial && message == &exchange->response &&
+				      message->framing == FRAMING_BODY &&
+				      !http_field(&message->head, "content-type", &field);
 }
 
 struct exchange *exchange_begin(struct connection *c, const struct http_head *head,

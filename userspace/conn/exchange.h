@@ -36,6 +36,8 @@ struct message {
 	bool has_head;
 	bool is_whole;			/* its end was seen, by its own framing */
 	enum framing framing;		/* what exchange_ops.framing said; only if wanted */
+	bool is_coding_unknown;		/* the head does not say (is_partial): */
+	bool is_framing_unknown;	/* the first bytes, kept in body, are to tell */
 	struct stream_reader *stream;	/* owned; NULL for FRAMING_BODY, or until its first byte */
 	struct buf body;		/* content-decoded; kept only if the exchange is wanted and
 					 * the framing is FRAMING_BODY; is_full when something of
@@ -45,6 +47,7 @@ struct message {
 	uint64_t first_ns;		/* first byte; 0 while none */
 	uint64_t head_ns;		/* last byte of the head */
 	uint64_t last_ns;		/* last byte so far */
+	uint64_t content_length;	/* HTTP/2: what the head says; 0: nothing, or nothing to come */
 	uint64_t doubt_ns;		/* HTTP/2: since when its end may have been missed; 0: not */
 	struct codings codings;		/* content codings; what is unknown of them points into head */
 	struct decoder *decoder;	/* owned; NULL when there are none, or until the first byte */

@@ -14,6 +14,7 @@
 #include "conn/http2_private.h"
 
 #include "limits.h"
+#include "wire/http1_head.h"
 
 struct exchange *stream_find(const struct connection *c, uint32_t stream_id)
 {
@@ -26,6 +27,13 @@ static void end_lost(struct connection *c, struct exchange *exchange, enum loss 
 	exchange_end(c, exchange, END_LOST, now_ns);
 }
 
+/* Of its request, its response, or both. */
+static void mark_unknown(struct connection *c, struct exchange *exchange)
+{
+	if (!(exchange->marks & LOSS_BIT(LOSS_HEAD_UNKNOWN)))
+		exchange_mark(c, exchange, LOSS_HEAD_UNKNOWN);
+}
+
 static enum loss loss_of(enum hpack_fault fault)
 {
 	static const enum loss losses[] = {
@@ -34,6 +42,14 @@ static enum loss loss_of(enum hpack_fault fault)
 	};
 
 	return losses[fault];
+}
+
+static void read_length(struct message *message)
+{
+	struct http1_framing framing;
+
+	if (http1_framing_read(&message->head, &framing) && framing.has_length)
+		message->content_length = framing.length;
 }
 
 /* --- losses and doubts ------------------------------------------------------ */
@@ -115,8 +131,9 @@ static void begin(struct connection *c, uint32_t stream_id, const struct hpack_b
 		end_lost(c, exchange, LOSS_NO_MEMORY, now_ns);
 		return;
 	}
+	read_length(&exchange->request);
 	if (block->head.is_partial)
-		exchange_mark(c, exchange, LOSS_HEAD_UNKNOWN);
+		mark_unknown(c, exchange);
 }
 
 static void take_request(struct connection *c, uint32_t stream_id, const struct hpack_block *block,
@@ -183,8 +200,9 @@ static void take_response(struct connection *c, uint32_t stream_id, const struct
 		end_lost(c, exchange, LOSS_MEMORY_LIMIT, now_ns);
 	} else {
 		exchange_response(c, exchange, &block->head, first_ns, now_ns);
+		read_length(&exchange->response);
 		if (block->head.is_partial)
-			exchange_mark(c, exchange, LOSS_HEAD_UNKNOWN);
+			mark_unknown(c, exchange);
 	}
 }
 
@@ -195,7 +213,7 @@ static void assume_response(struct connection *c, struct exchange *exchange, uin
 	struct http_head head = { .text = text, .major = 2, .is_partial = true };
 
 	exchange_response(c, exchange, &head, now_ns, now_ns);
-	exchange_mark(c, exchange, LOSS_HEAD_UNKNOWN);
+	mark_unknown(c, exchange);
 }
 
 /* --- header blocks ---------------------------------------------------------- */
@@ -258,23 +276,6 @@ static void end_block(struct connection *c, enum gt_direction direction, const s
 
 /* --- bodies and ends -------------------------------------------------------- */
 
-static void take_data(struct connection *c, enum gt_direction direction, const struct http2_item *item,
-		      uint64_t now_ns)
-{
-	struct exchange *exchange = stream_find(c, item->stream_id);
-	struct message *message;
-
-	if (!exchange) {
-		count_loss(c, LOSS_RESYNC, item->bytes.len);
-		return;
-	}
-	message = message_of(c, direction, exchange);
-	message->doubt_ns = 0;
-	if (message == &exchange->response && !message->has_head)
-		assume_response(c, exchange, now_ns);
-	exchange_body(c, exchange, message, item->bytes, now_ns);
-}
-
 static void end_stream(struct connection *c, enum gt_direction direction, uint32_t stream_id, uint64_t now_ns)
 {
 	struct exchange *exchange = stream_find(c, stream_id);
@@ -293,6 +294,26 @@ static void end_stream(struct connection *c, enum gt_direction direction, uint32
 	/* No head at all, or an answer to a request whose end was lost. */
 	else if (!message->has_head || (exchange->response.is_whole && exchange->request.doubt_ns))
 		exchange_end(c, exchange, END_LOST, now_ns);
+}
+
+static void take_data(struct connection *c, enum gt_direction direction, const struct http2_item *item,
+		      uint64_t now_ns)
+{
+	struct exchange *exchange = stream_find(c, item->stream_id);
+	struct message *message;
+
+	if (!exchange) {
+		count_loss(c, LOSS_RESYNC, item->bytes.len);
+		return;
+	}
+	message = message_of(c, direction, exchange);
+	message->doubt_ns = 0;
+	if (message == &exchange->response && !message->has_head)
+		assume_response(c, exchange, now_ns);
+	exchange_body(c, exchange, message, item->bytes, now_ns);
+	/* Who counted does not always wait to be told that this was all. */
+	if (message->content_length && message->body_wire_bytes >= message->content_length)
+		end_stream(c, direction, item->stream_id, now_ns);
 }
 
 static void reset_stream(struct connection *c, enum gt_direction direction, uint32_t stream_id, uint64_t now_ns)

@@ -76,6 +76,15 @@ void codings_add(struct codings *codings, struct slice value)
 	}
 }
 
+struct slice coding_sniff(struct slice front)
+{
+	if (slice_starts(front, SLICE("\x1f\x8b\x08")))
+		return SLICE("gzip");
+	if (slice_starts(front, SLICE("\x28\xb5\x2f\xfd")))
+		return SLICE("zstd");
+	return (struct slice){};
+}
+
 /* --- making ----------------------------------------------------------------- */
 
 static struct link *link_new(const struct coding *coding)

@@ -29,6 +29,11 @@ struct codings {
 /* Takes the value of one Content-Encoding field; several are one list. */
 void codings_add(struct codings *codings, struct slice value);
 
+/* The name of the coding whose mark a body's first bytes bear, where there is no such
+ * field to be had; empty when there is none. br and deflate bear no mark. */
+enum { CODING_SNIFF_BYTES = 4 };
+struct slice coding_sniff(struct slice front);
+
 /*
  * Owns what it takes to decode: of each coding 8 KiB of output, and
  *   gzip, deflate	40 KiB

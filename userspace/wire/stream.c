@@ -436,6 +436,18 @@ enum framing framing_of(struct slice content_type)
 	return media_is_type(content_type) ? FRAMING_OPAQUE : FRAMING_BODY;
 }
 
+enum framing framing_sniff(struct slice front)
+{
+	static const char *const fields[] = { "data:", "event:", "id:", "retry:", ":" };
+
+	if (slice_starts(front, SLICE("\xEF\xBB\xBF")))
+		slice_take(&front, 3);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (slice_starts(front, slice_of(fields[i])))
+			return FRAMING_SSE;
+	return FRAMING_BODY;
+}
+
 static struct stream_reader *new_reader(enum framing framing)
 {
 	struct stream_reader *reader = calloc(1, sizeof(*reader) + ops[framing].size);

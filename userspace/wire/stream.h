@@ -43,6 +43,11 @@ struct stream_event {
 /* What a Content-Type (RFC 9110 section 8.3) says of the framing. */
 enum framing framing_of(struct slice content_type);
 
+/* The same of a body's first bytes, where there is no Content-Type to be had: events
+ * in text are told, all else is a body. */
+enum { FRAMING_SNIFF_BYTES = 9 };	/* a byte order mark and the longest field name */
+enum framing framing_sniff(struct slice front);
+
 struct stream_reader;
 
 /* For any framing but FRAMING_BODY and FRAMING_WEBSOCKET. @content_type: the whole field, whose

@@ -5,56 +5,23 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-const headers = {
-	'content-type': 'application/json', 'authorization': 'Bearer GTCANARY-key',
-	'x-api-key': 'GTCANARY-xkey', 'cookie': 'session=GTCANARY-cookie',
-};
-const now = () => Number(process.hrtime.bigint());
-
-function addEvent(report, event) {
-	report.id = event.id || report.id;
-	report.model = event.model || report.model;
-	report.usage = event.usage || report.usage;
-	for (const choice of event.choices || []) {
-		const message = choice.delta || choice.message || { content: choice.text };
-		if (message.content || message.tool_calls)
-			report.first ??= now();
-		if (choice.index !== 0)
-			continue;
-		report.text += message.content || '';
-		report.finish = choice.finish_reason || report.finish;
-		(message.tool_calls || []).forEach((part, position) => {
-			const tool = report.tools[part.index ?? position] ??= [part.id, part.function.name, ''];
-			tool[2] += part.function.arguments || '';
-		});
-	}
-}
+import { addBody, addLines, headers, newReport, now } from './report.mjs';
 
 async function addStream(report, response) {
 	let rest = '';
-	for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
-		const lines = (rest + text).split('\n');
-		rest = lines.pop();
-		for (const line of lines)
-			if (line.startsWith('data: ') && line !== 'data: [DONE]')
-				addEvent(report, JSON.parse(line.slice(6)));
-	}
+	for await (const text of response.body.pipeThrough(new TextDecoderStream()))
+		rest = addLines(report, rest + text);
 }
 
 async function make(base, call) {
-	const report = { id: null, model: null, text: '',
-		usage: null, finish: null, tools: [], error: null, started: now(), first: null };
+	const report = newReport();
 	try {
 		const response = await fetch(`${base}/${call.path}`,
 			{ method: 'POST', headers, body: JSON.stringify(call.body) });
-		if (call.body.stream && response.ok) {
+		if (call.body.stream && response.ok)
 			await addStream(report, response);
-		} else {
-			const body = await response.json();
-			report.error = body.error?.message ?? null;
-			addEvent(report, body);
-			report.first = null;
-		}
+		else
+			addBody(report, await response.json());
 	} catch (error) {
 		report.error = String(error);
 	}
