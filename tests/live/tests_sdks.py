@@ -384,3 +384,11 @@ def test_cohere_over_tls(test):
 
 def test_cohere_async_plain(test):
     watch(test, "sdk_cohere.py", COHERE_PLAN, is_tls=False, GT_ASYNC="1")
+
+
+def test_ollama_plain(test):
+    watch(test, "sdk_ollama.py", OLLAMA_PLAN, is_tls=False)
+
+
+def test_ollama_async_over_tls(test):
+    watch(test, "sdk_ollama.py", OLLAMA_PLAN, is_tls=True, GT_ASYNC="1")

@@ -98,9 +98,19 @@ static bool read_chat(struct call *call, const cJSON *body)
 	return has_any;
 }
 
+/* An error is a line by itself, after which nothing comes. */
+static bool is_end_by_error(struct call *call, const cJSON *body)
+{
+	if (!json_get(body, "error"))
+		return false;
+	call->end = CALL_DONE;
+	return true;
+}
+
 static void chat_event(struct call *call, const struct call_event *event)
 {
-	if (is_chat_response(event->data) && read_chat(call, event->data))
+	if (!is_end_by_error(call, event->data) &&
+	    is_chat_response(event->data) && read_chat(call, event->data))
 		call_chunk(call, event->time_ns);
 }
 
@@ -165,7 +175,8 @@ static bool read_generate(struct call *call, const cJSON *body)
 
 static void generate_event(struct call *call, const struct call_event *event)
 {
-	if (is_generate_response(event->data) && read_generate(call, event->data))
+	if (!is_end_by_error(call, event->data) &&
+	    is_generate_response(event->data) && read_generate(call, event->data))
 		call_chunk(call, event->time_ns);
 }
 

@@ -125,6 +125,21 @@ static const struct {
 	  "too long", "BadRequest" },
 };
 
+Test(servers, an_error_is_the_last_line_of_ollama)
+{
+	static const struct { const struct dialect *dialect; const char *request; } calls[] = {
+		{ &ollama_chat, "{\"model\":\"l\",\"messages\":[]}" },
+		{ &ollama_generate, "{\"model\":\"l\",\"prompt\":\"p\"}" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		_cleanup_(call_free) struct call *call = feed_request(calls[i].dialect, calls[i].request);
+
+		feed_events(call, "{\"error\":\"model stopped\"}");
+		cr_expect_eq(call->end, CALL_DONE, "%s", calls[i].dialect->name);
+	}
+}
+
 Test(servers, errors_inside_a_stream_are_the_calls)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
