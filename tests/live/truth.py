@@ -197,7 +197,10 @@ def check_output(generation, exchange, name):
         check(exchange["error"]["message"] in generation.get("statusMessage", ""),
               name + ": the error's text is not the status message", generation)
         return
-    equal(generation.get("level", "DEFAULT"), "DEFAULT", name + ", level")
+    refusals = list(filter(None, exchange["refusal"]))
+    equal(generation.get("level", "DEFAULT"), "ERROR" if refusals else "DEFAULT", name + ", level")
+    if refusals:
+        equal(generation.get("statusMessage"), refusals[0], name + ", status message")
     if exchange["kind"] == "embeddings":
         equal(output, {"dimensions": exchange["dimensions"], "count": exchange["inputs"]},
               name + ", output")
