@@ -114,8 +114,9 @@ $(BUILD)/$(1): $(BUILD)/$(1).o $(call below,$(notdir $(patsubst %/,%,$(dir $(1))
 endef
 $(foreach t,$(patsubst %.c,%,$(UNIT_SOURCES)),$(eval $(call unit_rule,$(t))))
 
+# The cases' runner, too: it links everything, so that a change elsewhere may break its build.
 .PHONY: unit-tests
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) cases
 
 # Golden cases: their runner is the whole pipeline, and encoders that only it needs.
 CASE_RUNNER := $(BUILD)/tests/cases/run
