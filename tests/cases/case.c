@@ -311,3 +311,11 @@ void case_done(struct test_case *test)
 		cJSON_free(test->lines[i]);
 	test->line_count = 0;
 }
+
+bool case_is_broken(const struct test_case *test)
+{
+	for (size_t i = 0; i < test->step_count; i++)
+		if (test->steps[i].kind == STEP_LOST)
+			return true;
+	return false;
+}

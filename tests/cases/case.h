@@ -75,6 +75,9 @@ struct test_case {
 bool case_load(struct test_case *ret, const char *path);
 void case_done(struct test_case *test);
 
+/* Whether something of its bytes is lost in the case itself. */
+bool case_is_broken(const struct test_case *test);
+
 /* Next line of *in, without its end. False when there is none. */
 bool case_line(struct slice *in, struct slice *ret);
 /* A field of a head as the case writes it: first line, then fields. */

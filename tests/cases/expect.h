@@ -16,6 +16,8 @@ enum ignore {
 
 /* Whether @line is the one wanted. Both are compact JSON. */
 bool expect_same(const char *line, const char *wanted, unsigned ignore);
+/* The line wanted, as a variant changes it. The caller frees. */
+char *expect_wanted(const char *wanted, unsigned ignore);
 /* Appends how they differ, one member a line. */
 void expect_difference(const char *line, const char *wanted, unsigned ignore, struct buf *ret);
 /* Whether the line says itself that it is not all there is. */

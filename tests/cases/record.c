@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "body.h"
+#include "expect.h"
 #include "limits.h"
 #include "play.h"
 #include "source/capture_writer.h"
@@ -102,21 +103,38 @@ static bool write_capture(const struct test_case *test, const struct script *scr
 	return !recording.error || bad(path);
 }
 
+static bool record_script(const struct test_case *test, const char *folder, const char *version,
+			  const struct script *script, unsigned ignore)
+{
+	_cleanup_(buf_done) struct buf lines = BUF_INIT(64 * MiB);
+	char path[512], suffix[32];
+
+	snprintf(suffix, sizeof(suffix), "%s.gtcap", version);
+	path_of(path, sizeof(path), test, folder, "", suffix);
+	if (!write_capture(test, script, path))
+		return false;
+	for (size_t i = 0; i < test->line_count; i++) {
+		_cleanup_(freep) char *line = expect_wanted(test->lines[i], ignore);
+
+		buf_printf(&lines, "%s\n", line);
+	}
+	snprintf(suffix, sizeof(suffix), "%s.jsonl", version);
+	path_of(path, sizeof(path), test, folder, "", suffix);
+	return write_file(path, buf_slice(&lines));
+}
+
 bool record_case(const struct test_case *test, const char *folder)
 {
-	_cleanup_(script_done) struct script script = { 0 };
-	_cleanup_(buf_done) struct buf lines = BUF_INIT(64 * MiB);
-	char path[512];
+	_cleanup_(script_done) struct script h1 = { 0 }, h2 = { 0 };
+	_cleanup_(items_done) struct items items = { 0 };
+	const struct items *const all[] = { &items };
 
-	if (!usual_script(test, &script))
+	if (!usual_script(test, &h1) || !record_script(test, folder, "", &h1, 0))
 		return false;
-	path_of(path, sizeof(path), test, folder, "", ".gtcap");
-	if (!write_capture(test, &script, path))
-		return false;
-	for (size_t i = 0; i < test->line_count; i++)
-		buf_printf(&lines, "%s\n", test->lines[i]);
-	path_of(path, sizeof(path), test, folder, "", ".jsonl");
-	return write_file(path, buf_slice(&lines));
+	if (test->without & WITHOUT_H2 || case_is_broken(test) || !items_of(&items, test) ||
+	    !script_http2(&h2, all, 1, test->is_tls, &(struct http2_form){ 0 }))
+		return true;
+	return record_script(test, folder, ".h2", &h2, HTTP_2);
 }
 
 /* --- seeds ------------------------------------------------------------------ */

@@ -5,8 +5,8 @@
 
 #include "case.h"
 
-/* Writes FOLDER/NAME.gtcap and, with the lines wanted of it, FOLDER/NAME.jsonl. False
- * with a word on stderr. */
+/* Writes FOLDER/NAME.gtcap and, with the lines wanted of it, FOLDER/NAME.jsonl; over
+ * HTTP/2 the same as NAME.h2. False with a word on stderr. */
 bool record_case(const struct test_case *test, const char *folder);
 
 /* Writes one file for each thing that a decoder may be given, in a folder of FOLDER for

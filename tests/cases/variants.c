@@ -20,14 +20,6 @@ static bool usual_script(const struct job *job, struct script *ret)
 	return items_of(&items, job->test) && script_http1(ret, &items, &form);
 }
 
-bool is_broken(const struct test_case *test)
-{
-	for (size_t i = 0; i < test->step_count; i++)
-		if (test->steps[i].kind == STEP_LOST)
-			return true;
-	return false;
-}
-
 static void whole(struct job *job)
 {
 	_cleanup_(script_done) struct script script = { 0 };
@@ -63,7 +55,7 @@ static void gaps(struct job *job)
 {
 	_cleanup_(script_done) struct script script = { 0 };
 
-	if (!is_broken(job->test) && usual_script(job, &script))
+	if (!case_is_broken(job->test) && usual_script(job, &script))
 		run_gaps(job, "h1", &script, 0);
 }
 
@@ -71,7 +63,7 @@ static void late(struct job *job)
 {
 	_cleanup_(script_done) struct script script = { 0 };
 
-	if (!is_broken(job->test) && usual_script(job, &script))
+	if (!case_is_broken(job->test) && usual_script(job, &script))
 		run_late(job, "h1", &script, 0);
 }
 
@@ -101,7 +93,7 @@ static void crlf(struct job *job)
 	_cleanup_(items_done) struct items items = { 0 };
 	_cleanup_(script_done) struct script script = { 0 };
 
-	if (!is_broken(job->test) && items_of(&items, job->test) && items_crlf(&items) &&
+	if (!case_is_broken(job->test) && items_of(&items, job->test) && items_crlf(&items) &&
 	    script_http1(&script, &items, &(struct http1_form){ .framing = job->test->framing }))
 		run_both(job, "events in CR LF", &script, IGNORE_BYTES);
 }
@@ -113,7 +105,7 @@ static void framings(struct job *job)
 		_cleanup_(items_done) struct items items = { 0 };
 		_cleanup_(script_done) struct script script = { 0 };
 
-		if (!is_broken(job->test) && items_of(&items, job->test) && !items.is_tunnel &&
+		if (!case_is_broken(job->test) && items_of(&items, job->test) && !items.is_tunnel &&
 		    script_http1(&script, &items, &forms[i].form))
 			run_both(job, forms[i].name, &script, 0);
 	}
@@ -126,7 +118,7 @@ static void run_coding(struct job *job, enum side side, enum code code)
 	_cleanup_(script_done) struct script script = { 0 };
 	char name[64];
 
-	if (is_broken(job->test) || !items_of(&items, job->test) ||
+	if (case_is_broken(job->test) || !items_of(&items, job->test) ||
 	    !items_encode(&items, side, code) || !script_http1(&script, &items, &form))
 		return;
 	snprintf(name, sizeof(name), "%s in %s", side == SIDE_REQUEST ? "request" : "response",

@@ -7,7 +7,7 @@ static bool http2_script(const struct job *job, const struct http2_form *form, i
 	_cleanup_(items_done) struct items items = { 0 };
 	const struct items *const all[] = { &items };
 
-	return !is_broken(job->test) && items_of(&items, job->test) &&
+	return !case_is_broken(job->test) && items_of(&items, job->test) &&
 	       (code < 0 || items_encode(&items, SIDE_RESPONSE, (enum code)code)) &&
 	       script_http2(ret, all, 1, job->test->is_tls, form);
 }
@@ -117,7 +117,7 @@ bool variants_may_share(const struct test_case *a, const struct test_case *b)
 	if (a->is_tls != b->is_tls)
 		return false;
 	for (int i = 0; i < 2; i++) {
-		if (tests[i]->without & WITHOUT_H2 || is_broken(tests[i]) || !tests[i]->has_expectation)
+		if (tests[i]->without & WITHOUT_H2 || case_is_broken(tests[i]) || !tests[i]->has_expectation)
 			return false;
 		for (size_t k = 0; k < tests[i]->step_count; k++)
 			if (tests[i]->steps[k].kind == STEP_DETACH || tests[i]->steps[k].kind == STEP_EXIT ||

@@ -50,7 +50,4 @@ void family_h2_role(struct job *job);
 void family_h2_codings(struct job *job);
 void family_h2_two(struct job *job);
 
-/* Whether something of the case's bytes is lost in the case itself. */
-bool is_broken(const struct test_case *test);
-
 #endif
