@@ -63,7 +63,8 @@ static inline char *read_recording(int fd, size_t *ret_len)
 	return bytes;
 }
 
-/* Every event that came out, byte for byte, one behind the other. */
+/* Every event that came out, byte for byte, one behind the other, each at a
+ * multiple of 8. */
 struct played {
 	struct buf events;
 	struct replay_status status;
@@ -73,9 +74,12 @@ struct played {
 
 static inline void keep_event(void *ctx, const struct gt_event *event)
 {
+	static const char zeros[8];
 	struct played *played = ctx;
+	size_t size = capture_event_size(event);
 
-	buf_add(&played->events, event, capture_event_size(event));
+	buf_add(&played->events, event, size);
+	buf_add(&played->events, zeros, -size & 7);
 }
 
 static inline void played_done(struct played *played)
