@@ -11,34 +11,35 @@
 
 #include <ctype.h>
 
-enum { KEY_LEAST = 16, BEARER_LEAST = 8, GAP_MAX = 16 };
+enum { KEY_LEAST = 16, BEARER_LEAST = 8, GAP_MAX = 16, LONGEST = sizeof("secret_access_key") - 1 };
 
+/* By their first letters, whatever their case: see of_letter. */
 static const struct pattern {
 	const char *text;	/* in lower case if is_nocase */
 	uint8_t least;		/* bytes behind it that make a token; 0: it names a member */
 	bool is_nocase;
 } patterns[] = {
-	{ "bearer ", BEARER_LEAST, true },
-	{ "sk-", KEY_LEAST, false },
-	{ "sk_", KEY_LEAST, false },
-	{ "gsk_", KEY_LEAST, false },
-	{ "xai-", KEY_LEAST, false },
-	{ "hf_", KEY_LEAST, false },
-	{ "pplx-", KEY_LEAST, false },
 	{ "AIza", KEY_LEAST, false },
-	{ "ghp_", KEY_LEAST, false },
-	{ "github_pat_", KEY_LEAST, false },
 	{ "AKIA", 12, false },
 	{ "ASIA", 12, false },
-	{ "api_key", 0, true },
-	{ "api-key", 0, true },
-	{ "apikey", 0, true },
 	{ "access_token", 0, true },
-	{ "refresh_token", 0, true },
+	{ "api-key", 0, true },
+	{ "api_key", 0, true },
+	{ "apikey", 0, true },
+	{ "authorization", 0, true },
+	{ "bearer ", BEARER_LEAST, true },
 	{ "client_secret", 0, true },
+	{ "ghp_", KEY_LEAST, false },
+	{ "github_pat_", KEY_LEAST, false },
+	{ "gsk_", KEY_LEAST, false },
+	{ "hf_", KEY_LEAST, false },
+	{ "pplx-", KEY_LEAST, false },
+	{ "refresh_token", 0, true },
 	{ "secret_access_key", 0, true },
 	{ "session_token", 0, true },
-	{ "authorization", 0, true },
+	{ "sk-", KEY_LEAST, false },
+	{ "sk_", KEY_LEAST, false },
+	{ "xai-", KEY_LEAST, false },
 };
 _Static_assert(ARRAY_SIZE(patterns) <= SCRUB_PATTERNS_MAX, "a counter for each pattern");
 
@@ -83,12 +84,37 @@ static const struct pattern *match(struct scrub_text *text, char c)
 	return found;
 }
 
-/* First bytes of patterns, in both cases where case does not matter. */
+struct range {
+	uint8_t from, to;	/* in patterns; to is behind the last */
+};
+
+/* Most bytes of a text begin no pattern, and it is long: this is its inner loop. */
+static inline struct range of_letter(char c)
+{
+	static const struct range ranges[256] = {
+		['a'] = { 0, 8 }, ['A'] = { 0, 8 }, ['b'] = { 8, 9 }, ['B'] = { 8, 9 }, ['c'] = { 9, 10 },
+		['C'] = { 9, 10 }, ['g'] = { 10, 13 }, ['h'] = { 13, 14 }, ['p'] = { 14, 15 }, ['r'] = { 15, 16 },
+		['R'] = { 15, 16 }, ['s'] = { 16, 20 }, ['S'] = { 16, 20 }, ['x'] = { 20, 21 },
+	};
+
+	return ranges[(unsigned char)c];
+}
+
 static bool begins_any(char c)
 {
-	static const char first[] = "bBsSgxhpAaRrCc";
+	return of_letter(c).to;
+}
 
-	return c && strchr(first, c);
+/* Whether the pattern stands here, with no need to look further. */
+static bool stands_at(const struct pattern *pattern, const char *bytes)
+{
+	for (size_t i = 0; pattern->text[i]; i++) {
+		char c = pattern->is_nocase ? (char)tolower((unsigned char)bytes[i]) : bytes[i];
+
+		if (c != pattern->text[i])
+			return false;
+	}
+	return true;
 }
 
 static void enter(struct scrub_text *text, const struct pattern *pattern)
@@ -101,9 +127,44 @@ static void enter(struct scrub_text *text, const struct pattern *pattern)
 	text->has_separator = text->is_assigned = false;
 }
 
+/* The pattern that begins here, or NULL. */
+static const struct pattern *pattern_at(const struct scrub_text *text, const char *bytes)
+{
+	struct range range = of_letter(bytes[0]);
+
+	for (size_t i = range.from; i < range.to; i++)
+		/* Nearly all end at their second byte, of which case is a bit. */
+		if (((bytes[1] ^ patterns[i].text[1]) & ~0x20) == 0 && stands_at(&patterns[i], bytes) &&
+		    is_start(text, &patterns[i]))
+			return &patterns[i];
+	return NULL;
+}
+
+/* As match(), where enough bytes follow to see each pattern whole. Returns how many
+ * are done with. */
+static size_t seek_fast(struct scrub_text *text, const char *bytes, size_t len)
+{
+	const struct pattern *found;
+	size_t i = 0;
+
+	for (; i + LONGEST <= len; i++) {
+		if (!begins_any(bytes[i]))
+			continue;
+		text->before = i ? bytes[i - 1] : text->before;
+		found = pattern_at(text, bytes + i);
+		if (!found)
+			continue;
+		i += strlen(found->text);
+		enter(text, found);
+		break;
+	}
+	text->before = i ? bytes[i - 1] : text->before;
+	return i;
+}
+
 static size_t seek(struct scrub_text *text, const char *bytes, size_t len)
 {
-	size_t i = 0;
+	size_t i = text->is_matching ? 0 : seek_fast(text, bytes, len);
 
 	while (i < len && text->state == TEXT_SEEK) {
 		char c = bytes[i++];
@@ -115,6 +176,8 @@ static size_t seek(struct scrub_text *text, const char *bytes, size_t len)
 				enter(text, found);
 		}
 		text->before = c;
+		if (!text->is_matching && i + LONGEST <= len)
+			break;
 	}
 	return i;
 }
