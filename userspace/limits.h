@@ -55,7 +55,7 @@
 #define LIMIT_HTTP2_DOUBT_NS		(120ull * 1000000000ull) /* then a stream whose end may be lost is given up */
 #define LIMIT_BODY			(4 * MiB)	/* decoded body kept of one message */
 #define LIMIT_BODIES			(256 * MiB)	/* the same, of all connections together */
-#define LIMIT_DECODERS			(512 * MiB)	/* memory of all that decompress */
+#define LIMIT_DECODERS			(512 * MiB)	/* memory of all that decompress, and of events not whole yet */
 #define LIMIT_IDLE_NS			(600ull * 1000000000ull) /* then an idle connection is forgotten */
 
 /* llm */

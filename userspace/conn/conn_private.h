@@ -7,6 +7,7 @@
  *   messages.c  both directions: which response answers which request, ends
  *   http2.c     HTTP/2: frames, gaps, where they start
  *   streams.c   HTTP/2: which stream is which exchange
+ *   websocket.c WebSocket: an exchange whose messages go on as frames
  *   exchange.c  one exchange: heads, bodies, its owner's callbacks
  */
 #ifndef GENTAP_CONN_CONN_PRIVATE_H
@@ -55,6 +56,8 @@ struct connection {
 	struct exchange *first, *last;
 	struct flow flows[GT_DIRECTIONS];
 	struct h2 *http2;		/* owned; NULL: HTTP/1, or not known yet */
+	bool is_websocket;		/* from its 101 on; both flows are SYNCED, both current ones the
+					 * exchange it began with, or NULL when that is over */
 };
 
 _Static_assert(sizeof(struct connection) < 1024, "an idle connection costs less than 1 KiB");
@@ -72,7 +75,7 @@ struct conn_table {
 	size_t count;
 	size_t bodies;			/* bytes allocated for bodies and heads */
 	size_t http2;			/* and for the state of HTTP/2 connections */
-	size_t decoders;		/* and for those that decompress them */
+	size_t decoders;		/* and for those that decode them */
 	uint64_t last_ns;		/* of the last event */
 };
 
@@ -123,6 +126,18 @@ void h2_lose(struct connection *c, enum gt_direction direction, enum loss loss, 
 /* The exchange is about to end. */
 void h2_forget(struct connection *c, const struct exchange *exchange);
 void h2_done(struct connection *c);
+
+/* --- websocket.c -------------------------------------------------------------- */
+
+/* After 101: both directions go on as frames of the exchange's messages, whose response
+ * is in the current one. False when the frames cannot be understood; marked then. */
+bool ws_begin(struct connection *c, struct exchange *exchange, uint64_t now_ns);
+/* Reads all of *in. */
+void ws_read(struct connection *c, enum gt_direction direction, struct slice *in, uint64_t now_ns);
+/* @n bytes are missing. */
+void ws_gap(struct connection *c, enum gt_direction direction, uint64_t n, uint64_t now_ns);
+/* Whether a side said that it closes. */
+bool ws_is_closing(const struct connection *c);
 
 /* --- flow.c ----------------------------------------------------------------- */
 

@@ -65,11 +65,22 @@ static int read_head(struct connection *c, struct message *message, const struct
 
 /* --- bodies ----------------------------------------------------------------- */
 
+/* Counts what the message's decoder and events not whole yet take by now. False when
+ * they grew, and all of them take too much. */
+static bool count_memory(struct connection *c, struct message *message)
+{
+	size_t before = message->decoder_memory;
+
+	message->decoder_memory = (message->decoder ? decoder_memory(message->decoder) : 0) +
+				  (message->stream ? stream_memory(message->stream) : 0);
+	c->table->decoders += message->decoder_memory - before;
+	return message->decoder_memory <= before || c->table->decoders <= LIMIT_DECODERS;
+}
+
 static void drop_decoder(struct connection *c, struct message *message)
 {
-	c->table->decoders -= message->decoder_memory;
-	message->decoder_memory = 0;
 	decoder_free(&message->decoder);
+	count_memory(c, message);
 }
 
 /* Why nothing more of the body is kept. */
@@ -151,8 +162,12 @@ static void read_events(struct connection *c, struct exchange *exchange, struct 
 	while ((parse = stream_next(message->stream, &bytes, &event)) == PARSE_ITEM)
 		give_event(c, exchange, message, &event, now_ns);
 	mark_losses(c, exchange, message->stream);
-	if (parse == PARSE_BAD)
-		stop_keeping(c, exchange, message, LOSS_BAD_STREAM);
+	if (parse == PARSE_BAD) {
+		stop_keeping(c, exchange, message, stream_failure(message->stream));
+	} else if (!count_memory(c, message)) {
+		stream_free(&message->stream);
+		stop_keeping(c, exchange, message, LOSS_MEMORY_LIMIT);
+	}
 }
 
 /* Takes out of the body what was kept there to look at it. The caller frees. */
@@ -192,16 +207,6 @@ static void take_content(struct connection *c, struct exchange *exchange, struct
 		read_events(c, exchange, message, bytes, now_ns);
 }
 
-/* Counts what the decoder takes by now. False when all of them take too much. */
-static bool count_decoder(struct connection *c, struct message *message)
-{
-	size_t memory = decoder_memory(message->decoder);
-
-	c->table->decoders += memory - message->decoder_memory;
-	message->decoder_memory = memory;
-	return c->table->decoders <= LIMIT_DECODERS;
-}
-
 static void decode(struct connection *c, struct exchange *exchange, struct message *message,
 		   struct slice bytes, uint64_t now_ns)
 {
@@ -218,7 +223,7 @@ static void decode(struct connection *c, struct exchange *exchange, struct messa
 		take_content(c, exchange, message, decoded, now_ns);
 		if (message->body.is_full)
 			return;
-		if (!count_decoder(c, message)) {
+		if (!count_memory(c, message)) {
 			stop_keeping(c, exchange, message, LOSS_MEMORY_LIMIT);
 			return;
 		}
@@ -292,8 +297,8 @@ static void free_exchange(struct connection *c, struct exchange *exchange)
 		c->table->bodies -= messages[i]->body.size + messages[i]->head_text.size;
 		buf_done(&messages[i]->head_text);
 		buf_done(&messages[i]->body);
-		drop_decoder(c, messages[i]);
 		stream_free(&messages[i]->stream);
+		drop_decoder(c, messages[i]);
 	}
 	free(exchange);
 }

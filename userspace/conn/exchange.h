@@ -38,7 +38,8 @@ struct message {
 	enum framing framing;		/* what exchange_ops.framing said; only if wanted */
 	bool is_coding_unknown;		/* the head does not say (is_partial): */
 	bool is_framing_unknown;	/* the first bytes, kept in body, are to tell */
-	struct stream_reader *stream;	/* owned; NULL for FRAMING_BODY, or until its first byte */
+	struct stream_reader *stream;	/* owned; NULL for FRAMING_BODY, until its first byte, and
+					 * when it took too much memory */
 	struct buf body;		/* content-decoded; kept only if the exchange is wanted and
 					 * the framing is FRAMING_BODY; is_full when something of
 					 * the body, kept or not, is missing, whatever the reason */
@@ -51,7 +52,7 @@ struct message {
 	uint64_t doubt_ns;		/* HTTP/2: since when its end may have been missed; 0: not */
 	struct codings codings;		/* content codings; what is unknown of them points into head */
 	struct decoder *decoder;	/* owned; NULL when there are none, or until the first byte */
-	size_t decoder_memory;		/* of it, as counted in the table's */
+	size_t decoder_memory;		/* of it and of stream, as counted in the table's */
 };
 
 struct exchange {
@@ -63,8 +64,11 @@ struct exchange {
 	struct message response;	/* the final one; interim responses leave only interim_ns */
 	uint64_t interim_ns;		/* last 1xx response */
 	bool is_wanted;			/* what exchange_ops.begin said */
-	bool is_request_told;		/* exchange_ops.request was called */
 	bool is_request_given;		/* exchange_ops.request was called */
+	bool is_websocket;		/* the response is 101, and what follows are frames: request's
+					 * body is what the client says, response's the server; known
+					 * when the response's framing is asked. Their last_ns and sizes
+					 * go on, stream_close of their streams says how it closed */
 	enum exchange_end end;		/* valid in exchange_ops.end */
 	loss_set marks;			/* what befell it; enum loss bits */
 	uint32_t kernel_flags;		/* enum gt_event_flags: why the kernel lost bytes of it */
@@ -76,11 +80,12 @@ struct exchange {
 struct exchange_ops {
 	/* The request's head is in. True: keep the bodies. */
 	bool (*begin)(void *ctx, struct exchange *exchange);
-	/* The head of @message is in: what frames its body? Only if wanted. */
+	/* The head of @message is in: what frames its body? Only if wanted. Of a
+	 * WebSocket that is known, whatever it says. */
 	enum framing (*framing)(void *ctx, struct exchange *exchange, const struct message *message);
 	/* The request is whole (bodies in place). Only if wanted. */
 	void (*request)(void *ctx, struct exchange *exchange);
-	/* One event of @message; @time_ns is of the bytes that completed it. Only if
+	/* One event of @message, of a WebSocket a message from that side; @time_ns is of the bytes that completed it. Only if
 	 * wanted and its framing has events. */
 	void (*event)(void *ctx, struct exchange *exchange, const struct message *message,
 		      uint64_t time_ns, const struct stream_event *event);

@@ -196,7 +196,8 @@ static void read_messages(struct connection *c, enum gt_direction direction, str
 	enum parse parse = PARSE_ITEM;
 	struct http1_item item;
 
-	while (parse == PARSE_ITEM && flow->state == FLOW_SYNCED && !c->conn.is_ignored && !c->http2) {
+	while (parse == PARSE_ITEM && flow->state == FLOW_SYNCED && !c->conn.is_ignored && !c->http2 &&
+	       !c->is_websocket) {
 		parse = http1_next(&flow->reader, in, &item);
 		if (parse == PARSE_ITEM)
 			take_item(c, direction, &item, now_ns);
@@ -246,11 +247,14 @@ static void take_piece(struct connection *c, enum gt_direction direction, struct
 		buf_add_slice(&flow->residue, bytes);
 		in = buf_slice(&flow->residue);
 	}
-	if (!c->http2 && (flow->state == FLOW_SYNCED || find_start(c, direction, &in, now_ns)))
+	if (!c->http2 && !c->is_websocket &&
+	    (flow->state == FLOW_SYNCED || find_start(c, direction, &in, now_ns)))
 		read_messages(c, direction, &in, now_ns);
-	/* By now it may have turned out to be HTTP/2. */
+	/* By now it may have turned out to be another protocol. */
 	if (c->http2 && !c->conn.is_ignored)
 		h2_read(c, direction, &in, now_ns);
+	else if (c->is_websocket && !c->conn.is_ignored)
+		ws_read(c, direction, &in, now_ns);
 	if (!c->conn.is_ignored)
 		keep_rest(c, direction, in, now_ns);
 }
@@ -261,7 +265,7 @@ static void take_bytes(struct connection *c, enum gt_direction direction, struct
 {
 	struct flow *flow = &c->flows[direction];
 
-	if (is_event_start && !c->http2)
+	if (is_event_start && !c->http2 && !c->is_websocket)
 		restart_if_disproved(c, direction, bytes);
 	/* In pieces, so that the residue keeps its maximum. */
 	while (bytes.len && !c->conn.is_ignored) {
@@ -295,6 +299,10 @@ static void take_gap(struct connection *c, enum gt_direction direction, uint64_t
 		exchange->kernel_flags |= (flags & KERNEL_LOSSES) | c->loss_flags;
 	}
 	c->loss_flags = 0;
+	if (c->is_websocket) {
+		ws_gap(c, direction, n, now_ns);
+		return;
+	}
 	if (flow->state != FLOW_SYNCED || !http1_gap(&flow->reader, n)) {
 		count_loss(c, LOSS_RESYNC, flow->residue.len);
 		flow_drop_residue(flow);

@@ -125,21 +125,27 @@ static void end_response(struct connection *c, struct flow *flow, uint64_t now_n
 	end_if_whole(c, exchange, now_ns);
 }
 
-/* What follows is no HTTP: inside CONNECT, TLS, which has its own connection;
- * after 101, a protocol that is not understood. */
-static void enter_tunnel(struct connection *c, struct flow *flow, unsigned status, uint64_t now_ns)
-{
-	end_response(c, flow, now_ns);
-	if (status == 101)
-		count_loss(c, LOSS_UNSUPPORTED_PROTOCOL, 1);
-	ignore_connection(c, now_ns);
-}
-
-static bool is_h2c(const struct http_head *head)
+static bool upgrades_to(const struct http_head *head, struct slice protocol)
 {
 	struct slice upgrade;
 
-	return http_field(head, "upgrade", &upgrade) && slice_eq_nocase(upgrade, SLICE("h2c"));
+	return head->status == 101 && http_field(head, "upgrade", &upgrade) &&
+	       slice_eq_nocase(upgrade, protocol);
+}
+
+/* What follows is no HTTP: inside CONNECT, TLS, which has its own connection; after
+ * 101, a WebSocket, which may be wanted, or a protocol that is not understood. */
+static void enter_tunnel(struct connection *c, struct flow *flow, const struct http_head *head,
+			 uint64_t now_ns)
+{
+	struct exchange *exchange = flow->current;
+
+	if (exchange && exchange->is_websocket && ws_begin(c, exchange, now_ns))
+		return;
+	end_response(c, flow, now_ns);
+	if (head->status == 101 && !upgrades_to(head, SLICE("websocket")))
+		count_loss(c, LOSS_UNSUPPORTED_PROTOCOL, 1);
+	ignore_connection(c, now_ns);
 }
 
 static void take_response(struct connection *c, struct flow *flow, const struct http_head *head,
@@ -152,7 +158,7 @@ static void take_response(struct connection *c, struct flow *flow, const struct 
 			exchange->interim_ns = now_ns;
 		return;
 	}
-	if (head->status == 101 && is_h2c(head)) {
+	if (upgrades_to(head, SLICE("h2c"))) {
 		h2_upgrade(c, exchange, now_ns);
 		return;
 	}
@@ -160,6 +166,8 @@ static void take_response(struct connection *c, struct flow *flow, const struct 
 	flow->current = exchange;
 	if (exchange) {
 		c->is_pipelined |= exchange != c->last;	/* asked again before the answer */
+		exchange->is_websocket = exchange->is_wanted && exchange->request.is_whole &&
+					 upgrades_to(head, SLICE("websocket"));
 		exchange_response(c, exchange, head, first_ns, now_ns);
 		http1_answers(&flow->reader, exchange->request.head.method);
 	} else {
@@ -169,7 +177,7 @@ static void take_response(struct connection *c, struct flow *flow, const struct 
 		c->owed--;
 	}
 	if (flow->reader.state == HTTP1_TUNNEL)
-		enter_tunnel(c, flow, head->status, now_ns);
+		enter_tunnel(c, flow, head, now_ns);
 }
 
 /* --- items of either -------------------------------------------------------- */
@@ -249,7 +257,7 @@ static void end_responses(struct connection *c, uint64_t now_ns)
 	if (flow->state == FLOW_SYNCED && flow->is_in_message && is_ended_by_sender(c) &&
 	    http1_eof(&flow->reader))
 		end_response(c, flow, now_ns);
-	end_exchanges(c, cut_end(c), now_ns);
+	end_exchanges(c, ws_is_closing(c) ? END_COMPLETE : cut_end(c), now_ns);
 }
 
 void take_end(struct connection *c, const struct gt_end_event *event)

@@ -87,7 +87,9 @@ static inline void on_event(void *ctx, struct exchange *e, const struct message 
 			   (int)event->note->size, event->note->sha256, event->note->is_incomplete ? " incomplete" : "");
 	if (event->note)
 		return;
-	if (message == &e->request)
+	if (message == &e->request && e->is_websocket)
+		buf_printf(&replay->trace, "sent %d ", (int)e->number);
+	else if (message == &e->request)
 		buf_printf(&replay->trace, "part %.*s ", (int)event->type.len, event->type.ptr);
 	else
 		buf_printf(&replay->trace, "sse %d ", (int)e->number);

@@ -222,18 +222,21 @@ Test(bodies, a_bomb_is_cut_and_named)
 	}
 }
 
-/* Bytes that a decoder of @coded takes. */
+/* Bytes that a decoder of @coded, and the reader of its events, take. */
 static size_t memory_for(const struct buf *coded)
 {
 	_cleanup_(decoder_free) struct decoder *decoder = NULL;
+	_cleanup_(stream_free) struct stream_reader *reader = stream_new(FRAMING_SSE, SLICE(""));
 	struct slice in = buf_slice(coded), out;
 	struct codings gzip = {};
+	struct stream_event event;
 
 	codings_add(&gzip, SLICE("gzip"));
 	decoder = decoder_new(&gzip);
 	while (decoder_next(decoder, &in, &out) == PARSE_ITEM)
-		;
-	return decoder_memory(decoder);
+		while (stream_next(reader, &out, &event) == PARSE_ITEM)
+			;
+	return decoder_memory(decoder) + stream_memory(reader);
 }
 
 static void stream_on(struct replay *replay, uint64_t conn_id, const struct buf *wire)
