@@ -386,6 +386,19 @@ def test_cohere_async_plain(test):
     watch(test, "sdk_cohere.py", COHERE_PLAN, is_tls=False, GT_ASYNC="1")
 
 
+def test_google_genai_over_tls(test):
+    watch(test, "sdk_genai.py", GEMINI_PLAN, is_tls=True)
+
+
+def test_google_genai_async_plain(test):
+    watch(test, "sdk_genai.py", GEMINI_PLAN, is_tls=False, GT_ASYNC="1")
+
+
+def test_google_genai_async_over_tls(test):
+    """Through aiohttp, which coalesces head and body."""
+    watch(test, "sdk_genai.py", GEMINI_PLAN, is_tls=True, GT_ASYNC="1")
+
+
 def test_ollama_plain(test):
     watch(test, "sdk_ollama.py", OLLAMA_PLAN, is_tls=False)
 

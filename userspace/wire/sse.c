@@ -128,6 +128,13 @@ static void read_field(struct sse_reader *reader, struct slice line)
 	}
 }
 
+/* Whether a bare object ends with this line of it: it is one line, or pretty, with
+ * all but its braces indented. No empty line need follow. */
+static bool is_object_end(struct slice line)
+{
+	return line.ptr[line.len - 1] == '}' && (line.ptr[0] == '{' || line.ptr[0] == '}');
+}
+
 /* Takes one whole line. True when it ended an event that is to be given out. */
 static bool read_line(struct sse_reader *reader, struct slice line)
 {
@@ -137,11 +144,10 @@ static bool read_line(struct sse_reader *reader, struct slice line)
 
 	if (line.len && line.ptr[0] == ':') {
 		reader->comments++;
-	} else if (reader->is_bare && line.len) {
-		add_data(reader, line);
-	} else if (line.len && line.ptr[0] == '{' && !reader->has_data) {
+	} else if (line.len && (reader->is_bare || (line.ptr[0] == '{' && !reader->has_data))) {
 		reader->is_bare = true;
 		add_data(reader, line);
+		return !reader->is_skipping && is_object_end(line);
 	} else if (line.len) {
 		read_field(reader, line);
 	} else if (reader->has_data) {

@@ -62,7 +62,8 @@ static const struct {
 	{ "CR LF LF ends twice", "data: a\r\n\ndata: b\r\n\n", "(|a)(|b)" },
 	{ "a colon in the value", "data: a: b\n\n", "(|a: b)" },
 	{ "an object without data:", "data: x\n\n{\"error\": {\"code\": 503}}\r\n",
-	  "(|x)+(|{\"error\": {\"code\": 503}})" },
+	  "(|x)(|{\"error\": {\"code\": 503}})" },
+	{ "an object without any line's end", "{\"a\":1}", "+(|{\"a\":1})" },
 	{ "a pretty one", "data: x\r\n\r\n{\r\n  \"error\": {\r\n    \"data\": 1\r\n  }\r\n}\r\n\r\ndata: y\r\n\r\n",
 	  "(|x)(|{\n  \"error\": {\n    \"data\": 1\n  }\n})(|y)" },
 	{ "an object with a type", "event: error\n{\"a\":1}\n\ndata: x\n\n", "(error|{\"a\":1})(|x)" },
@@ -215,4 +216,22 @@ Test(sse, random_input_gives_at_most_what_came_in_at_every_split)
 		cr_assert_str_eq(buf_text(&whole), buf_text(&pieces), "round %d", round);
 		cr_assert_leq(whole.len, sizeof(bytes), "round %d", round);
 	}
+}
+
+Test(sse, an_object_over_the_limit_is_dropped_and_the_next_event_is_there)
+{
+	_cleanup_(buf_done) struct buf trace = BUF_INIT(MiB);
+	_cleanup_(sse_done) struct sse_reader reader;
+	char *line = malloc(LIMIT_SSE_EVENT + 2);
+
+	cr_assert(line);
+	memset(line, ' ', LIMIT_SSE_EVENT + 1);
+	line[LIMIT_SSE_EVENT + 1] = '\n';
+	sse_init(&reader);
+	feed(&reader, "{\n", 2, &trace);
+	feed(&reader, line, LIMIT_SSE_EVENT + 2, &trace);
+	feed(&reader, "}\n\ndata: x\n\n", 12, &trace);
+	cr_expect_str_eq(buf_text(&trace), "(|x)");
+	cr_expect_eq(reader.dropped, 1);
+	free(line);
 }
