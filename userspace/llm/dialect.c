@@ -6,6 +6,7 @@
 
 #include "limits.h"
 #include "llm/anthropic.h"
+#include "llm/bedrock.h"
 #include "llm/choose.h"
 #include "llm/gemini.h"
 #include "llm/openai.h"
@@ -39,6 +40,8 @@ const struct dialect *const dialects[] = {
 	&vllm_score,
 	&vllm_pooling,
 	&vllm_classify,
+	&bedrock_converse,
+	&bedrock_invoke,
 	NULL,
 };
 

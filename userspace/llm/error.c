@@ -85,5 +85,9 @@ bool error_read_http(struct call *call, const cJSON *body)
 		body = body->child;
 	if (error_read(call, body) || read_detail(call, json_get(body, "detail")))
 		return true;
+	if (json_string(body, "Message")) {	/* AWS has both */
+		set(call, &call->error_message, json_string(body, "Message"));
+		return call->is_error = true;
+	}
 	return json_string(body, "message") && error_read_object(call, body);
 }

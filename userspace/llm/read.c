@@ -151,6 +151,23 @@ static void read_media(struct call *call, const struct stream_event *event)
 	call->output = note_json(call, event->note);
 }
 
+/* The framing says that it is an error, and of which type; nothing follows. */
+static void read_exception(struct call *call, uint64_t time_ns, const struct stream_event *event)
+{
+	loss_set marks = 0;
+	_cleanup_(json_freep) cJSON *json = json_parse(event->data, 0, &marks);
+
+	call->is_error = call->has_shape = true;
+	if (!error_read_http(call, json))
+		add_raw(call, &call->error_message, event->message.len ? event->message : event->data);
+	if (event->type.len) {
+		buf_reset(&call->error_type);
+		add_raw(call, &call->error_type, event->type);
+	}
+	call->end = CALL_DONE;
+	call->times.end_ns = time_ns;
+}
+
 void call_read_event(struct call *call, uint64_t time_ns, const struct stream_event *event)
 {
 	struct call_event parsed = { .time_ns = time_ns, .type = event->type };
@@ -166,6 +183,10 @@ void call_read_event(struct call *call, uint64_t time_ns, const struct stream_ev
 		call->times.first_event_ns = time_ns;
 	if (call->end == CALL_DONE)
 		return;
+	if (event->is_exception) {
+		read_exception(call, time_ns, event);
+		return;
+	}
 	/* As the official clients do: what begins so is the end. */
 	if (slice_starts(event->data, SLICE("[DONE]"))) {
 		call->end = CALL_DONE;
