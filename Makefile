@@ -153,7 +153,7 @@ LIVE ?= tests/live/run.py
 
 .PHONY: check check-unit check-cases check-sanitized check-lint check-live check-vllm
 check: deps
-	@$(MAKE) --no-print-directory all unit-tests cases
+	@$(MAKE) --no-print-directory all unit-tests cases $(BUILD)/tools/dialects
 	@python3 tools/check.py $(BUILD)
 
 # Parts of it, for those who write code.
@@ -166,7 +166,7 @@ check-cases: all cases
 check-sanitized:
 	@python3 tools/check.py $(BUILD) sanitized
 
-check-lint: all
+check-lint: all $(BUILD)/tools/dialects
 	@python3 tools/check.py $(BUILD) lint
 
 check-live: all
@@ -210,6 +210,15 @@ $(BUILD)/bench/%.bpf.o: tools/bench/%.bpf.c
 	@echo "  BPF     $<"
 	@$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
+# --- documents ----------------------------------------------------------------
+$(BUILD)/tools/dialects: $(BUILD)/tools/dialects.o $(LAYER_LIBS)
+	@echo "  LINK    $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: readme
+readme: $(BUILD)/tools/dialects
+	@python3 tools/readme.py $(BUILD)
+
 # --- setting up and installing -----------------------------------------------
 .PHONY: deps
 deps:
@@ -239,6 +248,7 @@ help:
 	@echo "make check-vllm    against a real vLLM server (downloads about 1 GB, needs 3 GB of disk)"
 	@echo "make fuzz          fuzzes every decoder and the pipeline for FUZZ_SECONDS (60) in all"
 	@echo "make bench         what gentap costs, as paired differences in one run"
+	@echo "make readme        writes the table of dialects into README.md"
 	@echo "make install       to PREFIX (/usr/local), under DESTDIR; make uninstall takes it away"
 	@echo "make clean"
 

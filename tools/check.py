@@ -52,10 +52,13 @@ def run(command, seconds, env=None):
 
 
 def check_lint(build, totals):
-    output, code = run([sys.executable, "tools/lint_layers.py"], 60)
-    print(output, end="")
-    totals.add(int(code == 0), int(code != 0))
-    print("ok    lint of layers" if code == 0 else "FAIL  lint of layers")
+    lints = {"lint of layers": ["tools/lint_layers.py"],
+             "the README's table of dialects": ["tools/readme.py", str(build), "--check"]}
+    for name, command in lints.items():
+        output, code = run([sys.executable, *command], 60)
+        print(output, end="")
+        totals.add(int(code == 0), int(code != 0))
+        print(f"{'ok  ' if code == 0 else 'FAIL'}  {name}")
 
 
 def run_criterion(test, totals, env):
