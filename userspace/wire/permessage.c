@@ -7,9 +7,7 @@
 
 enum {
 	SMALLEST_WINDOW = 8, LARGEST_WINDOW = 15,	/* RFC 7692 section 7.1.2 */
-	/* zlib's deflate makes 9 of 8 and does not say so. */
-	SMALLEST_USED = 9,
-	STATE_SIZE = 10 * 1024,
+	MEMORY = (10 + 32) * 1024,			/* zlib's state and the window */
 	/* How far is decompressed before the ratio is looked at; cells begin at fixed
 	 * places of the message, so that splits of the input make no difference. */
 	CELL = 1024,
@@ -29,7 +27,7 @@ static struct slice take_until(struct slice *in, char end)
 }
 
 /* 8..15, perhaps in quotes. */
-static bool read_window(struct slice value, unsigned char *ret)
+static bool is_window(struct slice value)
 {
 	unsigned bits = 0;
 
@@ -42,17 +40,15 @@ static bool read_window(struct slice value, unsigned char *ret)
 			return false;
 		bits = bits * 10 + (unsigned)(value.ptr[i] - '0');
 	}
-	*ret = (unsigned char)bits;
 	return bits >= SMALLEST_WINDOW && bits <= LARGEST_WINDOW;
 }
 
 static bool read_parameter(struct slice name, struct slice value, struct permessage_params *client,
 			   struct permessage_params *server)
 {
-	if (slice_eq_nocase(name, SLICE("client_max_window_bits")))
-		return read_window(value, &client->window_bits);
-	if (slice_eq_nocase(name, SLICE("server_max_window_bits")))
-		return read_window(value, &server->window_bits);
+	if (slice_eq_nocase(name, SLICE("client_max_window_bits")) ||
+	    slice_eq_nocase(name, SLICE("server_max_window_bits")))
+		return is_window(value);
 	if (slice_eq_nocase(name, SLICE("client_no_context_takeover")))
 		client->has_no_takeover = true;
 	else if (slice_eq_nocase(name, SLICE("server_no_context_takeover")))
@@ -67,7 +63,7 @@ static bool read_extension(struct slice extension, struct permessage_params *cli
 {
 	if (!slice_eq_nocase(take_until(&extension, ';'), SLICE("permessage-deflate")) || client->is_agreed)
 		return false;
-	*client = *server = (struct permessage_params){ .is_agreed = true, .window_bits = LARGEST_WINDOW };
+	*client = *server = (struct permessage_params){ .is_agreed = true };
 	while (extension.len) {
 		struct slice value = take_until(&extension, ';'), name = take_until(&value, '=');
 
@@ -113,7 +109,7 @@ void permessage_end(struct permessage *permessage)
 
 size_t permessage_memory(const struct permessage *permessage)
 {
-	return permessage->z ? STATE_SIZE + ((size_t)1 << MAX((int)permessage->params.window_bits, SMALLEST_USED)) : 0;
+	return permessage->z ? MEMORY : 0;
 }
 
 static enum parse fail(struct permessage *permessage, enum loss failure)
@@ -124,10 +120,8 @@ static enum parse fail(struct permessage *permessage, enum loss failure)
 
 static bool start(struct permessage *permessage)
 {
-	int window = MAX((int)permessage->params.window_bits, SMALLEST_USED);
-
 	permessage->z = calloc(1, sizeof(*permessage->z));
-	if (permessage->z && inflateInit2(permessage->z, -window) == Z_OK)
+	if (permessage->z && inflateInit2(permessage->z, -LARGEST_WINDOW) == Z_OK)
 		return true;
 	free(permessage->z);
 	permessage->z = NULL;

@@ -4,7 +4,9 @@
  * and messages decompressed. Frames are websocket.c's.
  *
  * With context takeover a message may refer to what was sent before it, so that each
- * one has to be decompressed, even one that nobody wants.
+ * one has to be decompressed, even one that nobody wants. How far it may look back, the
+ * window that was agreed, makes no difference: the largest is used always. With a smaller
+ * one zlib finds that a message looks back too far or does not, as its input is split.
  */
 #ifndef GENTAP_WIRE_PERMESSAGE_H
 #define GENTAP_WIRE_PERMESSAGE_H
@@ -17,7 +19,6 @@
 struct permessage_params {
 	bool is_agreed;
 	bool has_no_takeover;		/* each message is compressed by itself */
-	unsigned char window_bits;	/* 8..15: it looks back so far, as power of two */
 };
 
 /* Reads one Sec-WebSocket-Extensions field of a 101 response (RFC 6455 section 9.1,
@@ -25,7 +26,7 @@ struct permessage_params {
  * it, that is not understood, so that frames are not either. */
 bool permessage_read(struct slice field, struct permessage_params *client, struct permessage_params *server);
 
-/* Owns zlib's state: 10 KiB and the window; none before the first message and, without
+/* Owns zlib's state, some 42 KiB; none before the first message and, without
  * takeover, between messages. */
 struct permessage {
 	struct permessage_params params;
