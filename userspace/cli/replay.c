@@ -140,10 +140,11 @@ static int play(struct replay *replay)
 	return r < 0 ? fail(EXIT_FAILED, "cannot read '%s': %s", replay->name, strerror(-r)) : EXIT_OK;
 }
 
-static void add_recorded(struct summary *summary, const struct replay_status *status)
+static void add_recorded(struct summary *summary, const struct capture_header *header,
+			 const struct replay_status *status)
 {
 	summary->is_replay = true;
-	summary->recorded_ns = elapsed_ns(status->first_ns, status->end_ns);
+	summary->recorded_ns = elapsed_ns(header->start_ns, status->end_ns);
 	memcpy(summary->kernel, status->kernel, sizeof(summary->kernel));
 	for (size_t i = 0; i < LOSS_COUNT; i++)
 		summary->losses[i] += status->losses[i];
@@ -168,7 +169,7 @@ static void add_up(struct replay *replay)
 	summary->unsent = exporter.unsent;
 	summary->store = replay->exports.store;
 	summary->has_langfuse = replay->exports.sinks.has_langfuse;
-	add_recorded(summary, &status);
+	add_recorded(summary, replay_source_header(replay->source), &status);
 }
 
 static int conclude(struct replay *replay)

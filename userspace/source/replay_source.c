@@ -186,8 +186,6 @@ static void take_event(struct replay_source *replay, struct slice payload, event
 		status->unsound++;
 		return;
 	}
-	if (!status->first_ns)
-		status->first_ns = event->time_ns;
 	status->end_ns = MAX(status->end_ns, event->time_ns);
 	status->events++;
 	on_event(ctx, event);

@@ -25,8 +25,7 @@ struct replay_status {
 	uint64_t events;	/* delivered */
 	uint64_t unsound;	/* events that are none: passed over */
 	uint64_t unknown;	/* records of unknown types: passed over */
-	uint64_t first_ns;	/* time of the first event; 0 while none */
-	uint64_t end_ns;	/* of the end marker, or else of the latest event */
+	uint64_t end_ns;	/* of the end marker, or else of the latest event; 0: none yet */
 	/* Lost before the file, as the recording counted. */
 	uint64_t kernel[GT_LOSS_COUNT];
 	uint64_t losses[LOSS_COUNT];
