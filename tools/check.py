@@ -100,9 +100,32 @@ def check_cases(build, totals, arguments=(), env=None):
         print("FAIL  cases: ended without a result")
         return
     totals.add(int(found[-1][0]), int(found[-1][1]))
+    check_coverage(totals)
     check_runner(build, totals)
     check_scrubbed(build, totals, env)
     check_replays(build, totals, env)
+
+
+# Dialects whose cases are still being written; this set ends up empty.
+PENDING = {"cohere.chat", "cohere.embed", "llamacpp.completion", "mistral.fim", "ollama.chat", "ollama.generate",
+           "ollama.embed", "sglang.generate", "tgi.generate"}
+
+
+def check_coverage(totals):
+    """Every dialect has at least five cases, an error and a cut one among them."""
+    sources = "".join(source.read_text() for source in sorted((ROOT / "userspace/llm").glob("*.c")))
+    dialects = re.findall(r'^\t\.name = "([a-z0-9_.]+)",$', sources, re.M)
+    poor = []
+    for dialect in dialects:
+        cases = [case.read_text() for case in (ROOT / "tests/cases" / dialect).glob("*.case")]
+        errors, cuts = sum('"level": "ERROR"' in case for case in cases), sum("\n@ cut by " in case for case in cases)
+        if len(cases) < 5 or not errors or not cuts:
+            poor.append((dialect, f"{dialect} ({len(cases)} cases, {errors} of an error, {cuts} cut)"))
+    bad = [text for dialect, text in poor if dialect not in PENDING]
+    print("".join(f"      pending: {text}\n" for dialect, text in poor if dialect in PENDING), end="")
+    totals.add(int(bool(dialects) and not bad), int(not dialects or bool(bad)))
+    print(f"FAIL  too few cases: {', '.join(bad)}" if bad
+          else f"ok    {len(dialects) - len(poor)} of {len(dialects)} dialects have their cases")
 
 
 def check_runner(build, totals):

@@ -21,7 +21,7 @@ static const char usage[] =
 	"  --gtcap DIR  write each case as DIR/NAME.gtcap, and the lines wanted as DIR/NAME.jsonl\n"
 	"  --seeds DIR  write what fuzzers may start from, a folder for each decoder\n"
 	"  --scrub      run them as `gentap record --scrub` would have recorded them\n"
-	"  --cuts N     most places where a wire is cut in two (default 5000)\n"
+	"  --cuts N     most places where a wire is cut in two (default 2000)\n"
 	"  --gaps N     most places where bytes are lost (default 50)\n"
 	"  --jobs N     cases at the same time (default: processors)\n";
 
@@ -298,7 +298,7 @@ static bool take_arguments(int argc, char **argv, struct arguments *ret)
 
 int main(int argc, char **argv)
 {
-	struct arguments arguments = { .variants = { .cuts = 5000, .gaps = 50 } };
+	struct arguments arguments = { .variants = { .cuts = 2000, .gaps = 50 } };
 	_cleanup_(paths_done) struct paths paths = { 0 };
 
 	arguments.jobs = (size_t)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1l);
