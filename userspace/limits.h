@@ -51,7 +51,7 @@
 #define LIMIT_CONNS			65536		/* live connections */
 #define LIMIT_PIPELINED			64		/* requests waiting on one connection */
 #define LIMIT_HTTP2_STREAMS		1024		/* open on one connection */
-#define LIMIT_HTTP2_STATE		(256 * MiB)	/* header tables and the like, of all connections */
+#define LIMIT_HTTP2_STATE		(128 * MiB)	/* header tables and the like, of all connections */
 #define LIMIT_HTTP2_DOUBT_NS		(120ull * 1000000000ull) /* then a stream whose end may be lost is given up */
 #define LIMIT_BODY			(4 * MiB)	/* decoded body kept of one message */
 #define LIMIT_BODIES			(256 * MiB)	/* the same, of all connections together */

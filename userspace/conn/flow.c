@@ -50,8 +50,7 @@ static enum start start_of(const struct connection *c, enum gt_direction directi
 		*ret_side = side_of(c, direction);
 		return start_on_side(*ret_side, in);
 	}
-	/* A server's settings need not wait for the client's preface. */
-	if (slice_starts(in, HTTP2_LINE) || (c->conn.is_born ? http2_begins_server(in) : http2_looks_like(in)))
+	if (slice_starts(in, HTTP2_LINE) || http2_looks_like(in))
 		return START_HTTP2;
 	if (slice_starts(HTTP2_LINE, in) || http2_may_become(in))
 		best = START_MAYBE;

@@ -71,10 +71,12 @@ static bool make(struct connection *c, uint64_t now_ns)
 void h2_begin(struct connection *c, enum gt_direction direction, struct slice in, uint64_t now_ns)
 {
 	bool is_preface = in.ptr[0] == 'P';
+	/* A server's settings need not wait for the client's preface. */
+	bool is_first = c->conn.is_born && c->flows[direction].state == FLOW_FRESH && http2_begins_server(in);
 
 	if (!make(c, now_ns))
 		return;
-	c->http2->is_late = !is_preface && !c->conn.is_born;
+	c->http2->is_late = !is_preface && !is_first;
 	if (!c->http2->is_late)
 		set_role(c, direction, is_preface ? HTTP1_REQUEST : HTTP1_RESPONSE);
 	synchronise(c, direction, is_preface);

@@ -57,9 +57,11 @@ static void read_length(struct message *message)
 void streams_mark(struct connection *c, enum gt_direction direction, enum loss loss, uint32_t kernel_flags,
 		  uint64_t now_ns)
 {
+	struct exchange *next;
 	struct message *message;
 
-	for (struct exchange *exchange = c->first; exchange; exchange = exchange->next) {
+	for (struct exchange *exchange = c->first; exchange; exchange = next) {
+		next = exchange->next;
 		message = message_of(c, direction, exchange);
 		if (message->is_whole)
 			continue;
@@ -69,6 +71,9 @@ void streams_mark(struct connection *c, enum gt_direction direction, enum loss l
 			exchange_body_unsure(message);
 		message->doubt_ns = now_ns;
 		c->http2->has_doubts = true;
+		/* Nothing more can come of it but the end of its request. */
+		if (exchange->response.is_whole)
+			exchange_end(c, exchange, END_LOST, now_ns);
 	}
 }
 

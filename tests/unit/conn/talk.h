@@ -9,6 +9,7 @@
  *   d ID TEXT   body (D: its end; q: padded)   t ID   trailers   x ID   reset   g ID   goaway
  *   u ID   push promise   k ID   WebSocket   l ID   a head too long   b ID   an LF in a field
  *   f ID   a frame too long   y TEXT   bytes as they are
+ *   n ID   head of a request, its path in an old entry of the table (N: of a response, its type)
  *
  * A line of its own: !e the peer's end, !c the close, !X the process' exit, !G a gap
  * (the next line's move is lost).
@@ -150,6 +151,12 @@ static inline void add_op(struct buf *out, nghttp2_hd_deflater *deflater, char o
 		break;
 	case 'y':
 		buf_add_text(out, arg);
+		break;
+	case 'n':
+		add_frame(out, HTTP2_FRAME_HEADERS, HTTP2_END_HEADERS, id, SLICE("\x83\x87\xbe"));
+		break;
+	case 'N':
+		add_frame(out, HTTP2_FRAME_HEADERS, HTTP2_END_HEADERS, id, SLICE("\x88\xbe"));
 		break;
 	case 'd': case 'D': case 'q':
 		add_body(out, op, id, arg);
