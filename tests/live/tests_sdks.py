@@ -45,7 +45,8 @@ LANES_PLAN = [call("responses", case, True) for case in (
 REALTIME_PLAN = [call("realtime", case, True) for case in ("small", "length", "late", "500")] + [
     call("realtime", "parallel", True, tools=2)]
 OTHER_PLAN = [call("embed"), call("embed", "429")] + both("completion", "small", "length")
-IMAGES_PLAN = [call("image"), call("image", "429")]
+IMAGES_PLAN = [call("image"), call("image", "two"), call("image", stream=True),
+               call("image", "429")]
 AUDIO_PLAN = [call("speech"), call("transcription"), call("transcription", stream=True),
               call("transcription", "400")]
 DECISIONS_PLAN = [call("decision"), call("decision", "cache"), call("decision", "400")]
@@ -57,8 +58,8 @@ GEMINI_PLAN = chat_plan("generate", "gemini-2.5-flash", "refuse") + [
 MISTRAL_PLAN = chat_plan("chat", "mistral") + [call("embed"), call("embed", "429")]
 FIM_PLAN = both("fim", "small", "length", "429", family="codestral")
 COHERE_PLAN = chat_plan("chat", "command") + [
-    call("chat", "midstream", True, family="command"), call("embed")]
-RERANK_PLAN = [call("rerank"), call("rerank", "429")]
+    call("chat", "midstream", True, family="command"), call("embed"), call("rerank"),
+    call("rerank", "429")]
 OLLAMA_PLAN = chat_plan("chat", "llama") + both("generate", "small", "reason") + [
     call("chat", "midstream", True), call("embed"), call("embed", "500")]
 CONVERSE_PLAN = chat_plan("converse", "eu.amazon.nova", "cache", "refuse") + [
@@ -146,7 +147,7 @@ USAGE = {"openai.chat": chat_usage, "openai.completions": chat_usage, "mistral.f
          "bedrock.invoke": anthropic_usage, "ollama.chat": ollama_usage,
          "ollama.generate": ollama_usage, "ollama.embed": ollama_usage,
          "cohere.chat": cohere_usage, "cohere.embed": cohere_usage,
-         "cohere.rerank": cohere_usage}
+         "rerank": cohere_usage}
 
 
 def buckets_of(report, exchange):
@@ -180,7 +181,7 @@ def compare_report(report, exchange, name):
     if report["model"]:
         equal(report["model"], exchange["response_model"], name + ", model")
     equal(buckets_of(report, exchange), exchange["usage"], name + ", usage")
-    for field in ("vectors", "refusal", "images", "bytes", "answers"):
+    for field in ("vectors", "refusal", "images", "audio", "answers", "ranks"):
         if field in exchange and field in report:
             equal(report[field], exchange[field], "%s, %s" % (name, field))
 
@@ -227,7 +228,26 @@ def compare_output(generation, exchange, name):
     if exchange["vectors"]:
         count, dimensions = exchange["vectors"]
         equal(output, {"dimensions": dimensions, "count": count}, name + ", output")
-        return
+    elif "answers" in exchange:
+        equal(output, exchange["answers"], name + ", output")
+    elif "ranks" in exchange:
+        equal([[one["index"], one["relevance_score"]] for one in output], exchange["ranks"],
+              name + ", output")
+    elif "audio" in exchange:
+        equal(output, dict(exchange["audio"], type="audio/mpeg"), name + ", output")
+    elif "images" in exchange:
+        images = output if isinstance(output, list) else [output]
+        equal(len(images), exchange["images"], name + ", images")
+        for image in images:
+            check("omitted data" in image["b64_json"], name + ": no note of an image", image)
+    else:
+        compare_said(generation, exchange, name)
+
+
+def compare_said(generation, exchange, name):
+    output = generation.get("output")
+    if "file" in exchange:
+        equal(generation["input"]["file"]["bytes"], exchange["file"], name + ", size of the file")
     for field, got in said_in(output).items():
         equal(got, exchange.get(field, ""), "%s, %s" % (name, field))
 
@@ -340,6 +360,15 @@ def test_openai_async_responses_plain(test):
 
 def test_openai_of_node_responses_over_tls(test):
     watch(test, "sdk_openai.mjs", RESPONSES_PLAN, is_tls=True)
+
+
+def test_openai_images_audio_and_decisions_over_tls(test):
+    watch(test, "sdk_openai.py", IMAGES_PLAN + AUDIO_PLAN + DECISIONS_PLAN, is_tls=True)
+
+
+def test_openai_async_images_audio_and_decisions_plain(test):
+    watch(test, "sdk_openai.py", IMAGES_PLAN + AUDIO_PLAN + DECISIONS_PLAN, is_tls=False,
+          GT_ASYNC="1")
 
 
 def test_openai_chat_at_the_server_over_tls(test):

@@ -5,6 +5,8 @@ from cohere import AsyncClientV2, ClientV2
 
 from sdk import KEY, SCHEMA, Sdk, main, tool_names
 
+ONCE = {"max_retries": 0}
+
 
 class CohereSdk(Sdk):
     def open(self, base, is_async):
@@ -13,17 +15,19 @@ class CohereSdk(Sdk):
     def start(self, client, call):
         if call["op"] == "embed":
             return client.embed(model=call["model"], texts=[call["text"], "another"],
-                                input_type="search_document", embedding_types=["float"])
+                                input_type="search_document", embedding_types=["float"],
+                                request_options=ONCE)
         if call["op"] == "rerank":
             return client.rerank(model=call["model"], query=call["text"],
-                                 documents=["one", "two", "three"], top_n=2)
+                                 documents=["one", "two", "three"], top_n=2,
+                                 request_options=ONCE)
         arguments = {"model": call["model"], "temperature": 0.2,
                      "messages": [{"role": "user", "content": call["text"]}]}
         if call.get("tools"):
             arguments["tools"] = [{"type": "function", "function": {
                 "name": name, "parameters": SCHEMA}} for name in tool_names(call)]
         return (client.chat_stream if call.get("stream") else client.chat)(
-            **arguments, request_options={"max_retries": 0})
+            **arguments, request_options=ONCE)
 
     def event(self, report, event):
         message = getattr(getattr(event, "delta", None), "message", None)

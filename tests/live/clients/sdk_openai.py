@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The official OpenAI client: every operation of it that gentap understands."""
 
+import hashlib
 import io
 
 from openai import AsyncOpenAI, OpenAI
@@ -60,6 +61,8 @@ class OpenAiSdk(Sdk):
     def start_image(client, call, arguments):
         if call.get("stream"):
             arguments["partial_images"] = 2
+        if call["model"].endswith("two"):
+            arguments["n"] = 2
         return client.images.generate(prompt=call["text"], size="1024x1024", **arguments)
 
     @staticmethod
@@ -146,7 +149,8 @@ class OpenAiSdk(Sdk):
         report.set(usage=answer.usage, images=len(answer.data))
 
     def whole_speech(self, report, answer):
-        report.set(bytes=len(answer.content))
+        report.set(audio={"bytes": len(answer.content),
+                          "sha256": hashlib.sha256(answer.content).hexdigest()})
 
     def event_transcription(self, report, event):
         if event.type == "transcript.text.delta":

@@ -9,7 +9,7 @@ FINISH = {"stop": "COMPLETE", "length": "MAX_TOKENS", "tools": "TOOL_CALL", "ref
 
 class Cohere(Said):
     ROUTES = ((r"/v2/chat$", "cohere.chat"), (r"/v2/embed$", "cohere.embed"),
-              (r"/v2/rerank$", "cohere.rerank"))
+              (r"/v2/rerank$", "rerank"))
     REQUEST_ID = "x-debug-trace-id"
     NAMES_MODEL = False
 
@@ -79,6 +79,9 @@ class Cohere(Said):
 
     def exchange(self, end):
         said = super().exchange(end)
+        if self.kind == "rerank":
+            return dict(said, ranks=[[one["index"], one["relevance_score"]]
+                                     for one in self.results()])
         # What the model means to do with its tools is thought, not answer.
         return dict(said, text="", reasoning=said["text"]) if said["tools"] else said
 

@@ -3,6 +3,7 @@
 Source of the forms: OpenAI's API reference."""
 
 import base64
+import hashlib
 import re
 
 from dialects.openai_chat import error_object
@@ -85,7 +86,8 @@ class Speech(Said):
             "total_tokens": self.counts["new"] + 101}}, 0), None
 
     def exchange(self, end):
-        return dict(super().exchange(end), bytes=len(AUDIO))
+        return dict(super().exchange(end), audio={"bytes": len(AUDIO),
+                                                  "sha256": hashlib.sha256(AUDIO).hexdigest()})
 
 
 def form_fields(body, content_type):
@@ -135,7 +137,7 @@ class Transcription(Said):
                    "usage": self.usage()}, 0), None
 
     def exchange(self, end):
-        return dict(super().exchange(end), bytes=self.request.get("file"))
+        return dict(super().exchange(end), file=self.request.get("file"))
 
 
 class Decisions(Said):
