@@ -31,6 +31,7 @@ const struct dialect *const dialects[] = {
 	&anthropic_complete,
 	&gemini_generate,
 	&gemini_embed,
+	&gemini_interactions,
 	&openai_decisions,
 	&openai_images,
 	&openai_speech,

@@ -224,7 +224,7 @@ static void add_scalars(cJSON *parameters, const cJSON *config)
 			json_add_copy(parameters, item->string, item);
 }
 
-static cJSON *model_parameters(const struct call *call)
+cJSON *gemini_parameters(const struct call *call)
 {
 	const cJSON *config = either(call->request, "generationConfig", "generation_config");
 	const cJSON *tier = either(call->request, "serviceTier", "service_tier");
@@ -261,5 +261,5 @@ const struct dialect gemini_generate = {
 	.response = response,
 	.input = input,
 	.output = chat_output,
-	.model_parameters = model_parameters,
+	.model_parameters = gemini_parameters,
 };

@@ -5,10 +5,16 @@
 
 #include "llm/chat.h"
 
-extern const struct dialect gemini_generate, gemini_embed;
+extern const struct dialect gemini_generate, gemini_embed, gemini_interactions;
 
 /* usageMetadata: each replaces all that was said before. */
 void gemini_read_usage(struct call *call, const cJSON *usage);
+
+/* The same of an interaction, by other names. */
+void gemini_read_interaction_usage(struct call *call, const cJSON *usage);
+
+/* Scalars of the request's generationConfig, in either spelling. */
+cJSON *gemini_parameters(const struct call *call);
 
 /* Appends one of a function call's partialArgs to the text of its arguments. They come
  * in the order of the text: path by path, a string in pieces. What is open stays in

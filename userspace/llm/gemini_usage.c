@@ -3,7 +3,7 @@
  * usageMetadata: the prompt includes what was cached, but not what tools brought;
  * thoughts are beside the candidates. Every chunk of a stream has one, cumulative.
  *
- * Source: Gemini API reference, "UsageMetadata".
+ * Source: Gemini API reference, "UsageMetadata"; Interactions API reference, "Usage".
  */
 #include "llm/gemini.h"
 #include "llm/json.h"
@@ -41,11 +41,9 @@ static void read_input(struct usage *usage, const char *model, const cJSON *json
 	tokens[USAGE_INPUT] = usage_less(usage, input, tokens[USAGE_INPUT_AUDIO]);
 }
 
-static void read_output(struct usage *usage, const char *model, const cJSON *json)
+/* Thoughts are beside the answer. */
+static void set_output(struct usage *usage, const char *model, uint64_t answer, uint64_t thoughts)
 {
-	uint64_t answer = json_count(json, "candidatesTokenCount");
-	uint64_t thoughts = json_count(json, "thoughtsTokenCount");
-
 	usage_set_output(usage, model, usage_sum(answer, thoughts), thoughts);
 	/* What is left of thoughts alone is no count of an answer. */
 	if (answer == COUNT_UNKNOWN && usage->tokens[USAGE_OUTPUT_REASONING] != COUNT_UNKNOWN)
@@ -61,8 +59,25 @@ void gemini_read_usage(struct call *call, const cJSON *json)
 		return;
 	usage_begin(&call->usage);
 	read_input(&call->usage, model, json);
-	read_output(&call->usage, model, json);
+	set_output(&call->usage, model, json_count(json, "candidatesTokenCount"),
+		   json_count(json, "thoughtsTokenCount"));
 	call->usage.tokens[USAGE_TOTAL] = json_count(json, "totalTokenCount");
 	if (traffic)
 		call_fact(call, "trafficType", cJSON_CreateString(traffic));
+}
+
+void gemini_read_interaction_usage(struct call *call, const cJSON *json)
+{
+	struct usage *usage = &call->usage;
+	uint64_t input;
+
+	if (!cJSON_IsObject(json))
+		return;
+	usage_begin(usage);
+	input = usage_sum(json_count(json, "total_input_tokens"), json_count(json, "total_tool_use_tokens"));
+	usage->tokens[USAGE_INPUT_CACHED] = json_count(json, "total_cached_tokens");
+	usage->tokens[USAGE_INPUT] = usage_less(usage, input, usage->tokens[USAGE_INPUT_CACHED]);
+	set_output(usage, call_model(call), json_count(json, "total_output_tokens"),
+		   json_count(json, "total_thought_tokens"));
+	usage->tokens[USAGE_TOTAL] = json_count(json, "total_tokens");
 }

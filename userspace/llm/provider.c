@@ -15,9 +15,12 @@ static const struct { const char *host, *provider; } hosts[] = {
 	{ ".cognitiveservices.azure.com",	"azure.ai.openai" },
 	{ ".services.ai.azure.com",		"azure.ai.openai" },
 	{ "api.anthropic.com",			"anthropic" },
+	{ "claude.googleapis.com",		"anthropic" },
 	{ "generativelanguage.googleapis.com",	"gcp.gemini" },
 	{ "aiplatform.googleapis.com",		"gcp.vertex_ai" },
 	{ "-aiplatform.googleapis.com",		"gcp.vertex_ai" },
+	{ "aiplatform.us.rep.googleapis.com",	"gcp.vertex_ai" },
+	{ "aiplatform.eu.rep.googleapis.com",	"gcp.vertex_ai" },
 	{ "api.cohere.com",			"cohere" },
 	{ "api.cohere.ai",			"cohere" },
 	{ "api.mistral.ai",			"mistral_ai" },
@@ -112,6 +115,8 @@ const char *provider_name(struct slice host, const struct call *call)
 			return hosts[i].provider;
 	if (is_bedrock(host))
 		return "aws.bedrock";
+	if (slice_starts(host, SLICE("aws-external-anthropic.")) && is_host(host, ".api.aws"))
+		return "anthropic";
 	provider = by_fingerprint(buf_text(&call->system_fingerprint));
 	if (provider)
 		return provider;

@@ -94,6 +94,8 @@ static const struct { const char *method, *path, *dialect; } paths[] = {
 	{ "POST", "/v1beta/tunedModels/t:generateContent", "gemini.generate" },
 	{ "POST", "/v1/projects/p/locations/l/publishers/google/models/gemini-x:streamGenerateContent", "gemini.generate" },
 	{ "POST", "/v1/projects/p/locations/l/endpoints/7:generateContent", "gemini.generate" },
+	{ "POST", "/v1beta/interactions", "gemini.interactions" },
+	{ "POST", "/v1beta/interactions/v1_x/cancel", NULL },
 	{ "POST", "/v1beta/models/e:batchEmbedContents", "gemini.embed" },
 	{ "POST", "/v1/projects/p/locations/l/publishers/google/models/e:predict", "gemini.embed" },
 	{ "POST", "/v1beta/models/gemini-x:countTokens", NULL },

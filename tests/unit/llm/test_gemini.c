@@ -275,3 +275,103 @@ Test(gemini, a_stream_of_json_is_an_array)
 		cr_expect_eq(call_framing(call, &response), framings[i].framing, "%s as %s", framings[i].target, framings[i].content_type);
 	}
 }
+
+/* --- Interactions ------------------------------------------------------------------- */
+
+#define CREATED "{\"event_type\":\"interaction.created\",\"interaction\":{\"id\":\"v1_x\",\"status\":\"in_progress\",\"model\":\"gemini-3-flash-preview\"}}\n"
+#define STEP(n, step) "{\"event_type\":\"step.start\",\"index\":" n ",\"step\":" step "}\n"
+#define DELTA(n, delta) "{\"event_type\":\"step.delta\",\"index\":" n ",\"delta\":" delta "}\n"
+#define STOP(n) "{\"event_type\":\"step.stop\",\"index\":" n "}\n"
+#define COMPLETED(status) "{\"event_type\":\"interaction.completed\",\"interaction\":{\"id\":\"v1_x\",\"status\":\"" status "\"," \
+	"\"usage\":{\"total_input_tokens\":100,\"total_cached_tokens\":40,\"total_tool_use_tokens\":10,\"total_output_tokens\":5," \
+	"\"total_thought_tokens\":7,\"total_tokens\":122}}}"
+
+static const struct { const char *name, *events, *output, *finish; uint64_t chunks; } interactions[] = {
+	{ "a thought and a text", CREATED STEP("0", "{\"type\":\"thought\"}")
+	  DELTA("0", "{\"type\":\"thought_summary\",\"content\":{\"type\":\"text\",\"text\":\"Hm\"}}") DELTA("0", "{\"type\":\"thought_signature\",\"signature\":\"Eq\"}")
+	  STOP("0") STEP("1", "{\"type\":\"model_output\"}") DELTA("1", "{\"type\":\"text\",\"text\":\"Hel\"}") DELTA("1", "{\"type\":\"text\",\"text\":\"lo\"}")
+	  STOP("1") COMPLETED("completed"), "{\"role\":\"assistant\",\"content\":\"Hello\",\"reasoning\":\"Hm\"}", "completed", 3 },
+	{ "function calls", CREATED STEP("0", "{\"type\":\"function_call\",\"id\":\"c1\",\"name\":\"f\",\"arguments\":{}}")
+	  DELTA("0", "{\"type\":\"arguments_delta\",\"partial_arguments\":\"{\\\"a\\\":\"}") DELTA("0", "{\"type\":\"arguments_delta\",\"partial_arguments\":\"1}\"}")
+	  STOP("0") STEP("1", "{\"type\":\"function_call\",\"id\":\"c2\",\"name\":\"g\"}") STOP("1") COMPLETED("requires_action"),
+	  "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}},"
+	  "{\"id\":\"c2\",\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]}", "requires_action", 4 },
+	{ "the server's tools and media are parts", CREATED STEP("0", "{\"type\":\"google_search_call\"}")
+	  DELTA("0", "{\"type\":\"google_search_call\",\"arguments\":{\"queries\":[\"x\"]}}") STOP("0")
+	  DELTA("1", "{\"type\":\"google_search_result\",\"result\":[]}") DELTA("2", "{\"type\":\"image\",\"mime_type\":\"image/png\",\"data\":\"iVBO\"}")
+	  DELTA("2", "{\"type\":\"text_annotation_delta\",\"annotations\":[{\"url\":\"u\"}]}") COMPLETED("completed"),
+	  "{\"role\":\"assistant\",\"parts\":[{\"type\":\"google_search_call\",\"arguments\":{\"queries\":[\"x\"]}},{\"type\":\"google_search_result\",\"result\":[]},"
+	  "{\"type\":\"image\",\"mime_type\":\"image/png\",\"data\":\"iVBO\"},{\"url\":\"u\"}]}", "completed", 2 },
+	{ "nonsense", CREATED STEP("0", "7") DELTA("0", "{}") DELTA("9", "{\"type\":\"arguments_delta\"}") STOP("x") COMPLETED("incomplete"),
+	  "{\"role\":\"assistant\"}", "incomplete", 0 },
+};
+
+Test(gemini, interactions_become_one_message)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(interactions); i++) {
+		_cleanup_(call_free) struct call *call = feed_request(&gemini_interactions, "{\"model\":\"m\",\"input\":\"hi\"}");
+
+		feed_events(call, interactions[i].events);
+		expect_json(gemini_interactions.output(call), interactions[i].output, interactions[i].name, "output");
+		cr_expect_str_eq(buf_text(&call->choices[0].finish_reason), interactions[i].finish, "%s", interactions[i].name);
+		cr_expect_eq(call->chunks, interactions[i].chunks, "%s: %lu chunks", interactions[i].name, (unsigned long)call->chunks);
+		expect_json(usage_json(&call->usage), "{\"input\":70,\"input_cached_tokens\":40,\"output\":5,\"output_reasoning_tokens\":7,\"total\":122}",
+			    interactions[i].name, "usage");
+		cr_expect_str_eq(buf_text(&call->response_id), "v1_x", "%s", interactions[i].name);
+		cr_expect_eq(call->end, CALL_DONE, "%s", interactions[i].name);
+		cr_expect(!call->is_error, "%s", interactions[i].name);
+	}
+}
+
+Test(gemini, a_whole_interaction_reads_like_its_stream)
+{
+	_cleanup_(call_free) struct call *call = feed_request(&gemini_interactions, "{\"model\":\"m\",\"input\":\"hi\"}");
+
+	feed_response(call, 200, "{\"id\":\"v1_x\",\"object\":\"interaction\",\"status\":\"requires_action\",\"model\":\"gemini-3-flash-preview\",\"steps\":["
+		      "{\"type\":\"user_input\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]},"
+		      "{\"type\":\"thought\",\"signature\":\"Eq\",\"summary\":[{\"type\":\"text\",\"text\":\"Hm\"}]},"
+		      "{\"type\":\"model_output\",\"content\":[{\"type\":\"text\",\"text\":\"ok\"}]},"
+		      "{\"type\":\"code_execution_call\",\"arguments\":{\"code\":\"1\"}},"
+		      "{\"type\":\"function_call\",\"id\":\"c\",\"name\":\"f\",\"arguments\":{\"a\":1}}],"
+		      "\"usage\":{\"total_input_tokens\":3,\"total_output_tokens\":4,\"total_tokens\":7}}");
+	expect_json(gemini_interactions.output(call), "{\"role\":\"assistant\",\"content\":\"ok\",\"reasoning\":\"Hm\",\"tool_calls\":["
+		    "{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}],"
+		    "\"parts\":[{\"type\":\"code_execution_call\",\"arguments\":{\"code\":\"1\"}}]}", "whole", "output");
+	expect_json(usage_json(&call->usage), "{\"input\":3,\"output\":4,\"total\":7}", "whole", "usage");
+	cr_expect_str_eq(buf_text(&call->response_model), "gemini-3-flash-preview");
+}
+
+Test(gemini, an_interaction_fails)
+{
+	_cleanup_(call_free) struct call *told = feed_request(&gemini_interactions, "{\"model\":\"m\",\"input\":\"hi\"}");
+	_cleanup_(call_free) struct call *failed = feed_request(&gemini_interactions, "{\"model\":\"m\",\"input\":\"hi\"}");
+
+	feed_events(told, CREATED "{\"event_type\":\"error\",\"error\":{\"code\":\"unavailable\",\"message\":\"Overloaded\"}}");
+	cr_expect(told->is_error && told->end == CALL_DONE);
+	cr_expect_str_eq(buf_text(&told->error_message), "Overloaded");
+	feed_events(failed, CREATED COMPLETED("failed"));
+	cr_expect(failed->is_error && failed->end == CALL_DONE);
+	cr_expect_str_eq(buf_text(&failed->error_type), "failed");
+}
+
+static const struct { const char *name, *request, *input, *parameters, *model; } asked[] = {
+	{ "a text", "{\"model\":\"m\",\"input\":\"hi\"}", "[{\"role\":\"user\",\"content\":\"hi\"}]", NULL, "m" },
+	{ "an agent, system and tools", "{\"agent\":\"a\",\"input\":\"hi\",\"system_instruction\":\"s\",\"tools\":[{\"type\":\"google_search\"}],"
+	  "\"generation_config\":{\"temperature\":0.5,\"thinking_level\":\"low\"}}",
+	  "{\"tools\":[{\"type\":\"google_search\"}],\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"hi\"}]}",
+	  "{\"temperature\":0.5,\"thinking_level\":\"low\"}", "a" },
+	{ "steps", "{\"model\":\"m\",\"input\":[{\"type\":\"user_input\",\"content\":[]}],\"system_instruction\":\"s\"}",
+	  "[{\"role\":\"system\",\"content\":\"s\"},{\"type\":\"user_input\",\"content\":[]}]", NULL, "m" },
+};
+
+Test(gemini, input_of_interactions)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
+		_cleanup_(call_free) struct call *call = feed_request(&gemini_interactions, asked[i].request);
+
+		cr_expect(call_is_recognised(call), "%s", asked[i].name);
+		expect_json(gemini_interactions.input(call), asked[i].input, asked[i].name, "input");
+		expect_json(gemini_interactions.model_parameters(call), asked[i].parameters, asked[i].name, "parameters");
+		cr_expect_str_eq(json_string(call->request, "model"), asked[i].model, "%s", asked[i].name);
+	}
+}
