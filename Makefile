@@ -160,7 +160,7 @@ check: deps
 check-unit: unit-tests
 	@python3 tools/check.py $(BUILD) unit
 
-check-cases: all cases
+check-cases: all cases $(BUILD)/tools/dialects
 	@python3 tools/check.py $(BUILD) cases
 
 check-sanitized:

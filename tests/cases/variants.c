@@ -145,7 +145,7 @@ static const struct { const char *name; struct ws_form form; } sockets[] = {
 	{ "deflated fragments",		{ .is_deflated = true, .fragment = 9, .is_noisy = true } },
 };
 
-void family_websockets(struct job *job)
+static void websockets(struct job *job)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(sockets); i++) {
 		struct http1_form form = { .websocket = sockets[i].form };
@@ -172,9 +172,7 @@ static const struct {
 	{ "role",	other_role,	WITHOUT_ROLES },
 	{ "framings",	framings,	WITHOUT_FRAMINGS },
 	{ "codings",	codings,	WITHOUT_CODINGS },
-#ifdef CASES_WEBSOCKETS	/* until the pipeline reads them */
-	{ "websockets",	family_websockets,	0 },
-#endif
+	{ "websockets",	websockets,	0 },
 	{ "h2",		family_h2,		WITHOUT_H2 },
 	{ "h2-cuts",	family_h2_cuts,	WITHOUT_H2 },
 	{ "h2-gaps",	family_h2_gaps,	WITHOUT_H2 | WITHOUT_GAPS },

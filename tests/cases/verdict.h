@@ -35,10 +35,6 @@ void run_gaps(struct job *job, const char *form, const struct script *script, un
 /* With gentap there only from some byte on, at as many places. */
 void run_late(struct job *job, const char *form, const struct script *script, unsigned ignore);
 
-/* --- variants.c ------------------------------------------------------------- */
-
-void family_websockets(struct job *job);
-
 /* --- variants_http2.c ------------------------------------------------------- */
 
 void family_h2(struct job *job);
