@@ -434,3 +434,19 @@ def test_ollama_plain(test):
 
 def test_ollama_async_over_tls(test):
     watch(test, "sdk_ollama.py", OLLAMA_PLAN, is_tls=True, GT_ASYNC="1")
+
+
+def test_boto3_converse_over_tls(test):
+    watch(test, "sdk_bedrock.py", CONVERSE_PLAN, is_tls=True)
+
+
+def test_boto3_converse_plain(test):
+    watch(test, "sdk_bedrock.py", CONVERSE_PLAN, is_tls=False)
+
+
+def test_boto3_invoke_model_over_tls(test):
+    watch(test, "sdk_bedrock.py", INVOKE_PLAN, is_tls=True)
+
+
+def test_boto3_invoke_model_at_the_server_plain(test):
+    watch(test, "sdk_bedrock.py", INVOKE_PLAN, is_tls=False, role="server")

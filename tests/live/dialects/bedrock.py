@@ -121,7 +121,8 @@ class Converse(Aws, Said):
                             for part in self.argument_parts(arguments)]))
         for index, (start, deltas) in enumerate(blocks):
             if start:
-                yield "contentBlockStart", {"contentBlockIndex": index, "start": start}, None
+                # The name of a tool is content.
+                yield "contentBlockStart", {"contentBlockIndex": index, "start": start}, ""
             for delta, content in deltas:
                 yield "contentBlockDelta", {"contentBlockIndex": index, "delta": delta}, content
             if self.case == "midstream":

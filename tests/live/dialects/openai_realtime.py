@@ -118,7 +118,8 @@ class LaneOfResponses(Responses):
             yield dict(event, **lane), content
 
     def exchange(self, end):
-        return dict(super().exchange(end), status=101, stream=True)
+        named = self.model if self.status >= 400 else self.response_model
+        return dict(super().exchange(end), status=101, stream=True, response_model=named)
 
 
 class Session:
