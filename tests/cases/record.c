@@ -10,6 +10,7 @@
 #include "limits.h"
 #include "play.h"
 #include "source/capture_writer.h"
+#include "wire/stream.h"
 
 /* --- files ------------------------------------------------------------------ */
 
@@ -178,6 +179,19 @@ static const char *decoder_of(enum body body)
 	return names[body];
 }
 
+/* The body behind head number @at, as it is without content coding. */
+static void body_behind(const struct items *items, size_t at, struct buf *ret)
+{
+	const struct item *head = &items->list[at];
+
+	for (size_t i = at + 1; i < items->count; i++) {
+		const struct item *item = &items->list[i];
+
+		if (item->kind == ITEM_BODY && item->side == head->side && item->exchange == head->exchange)
+			buf_add_slice(ret, buf_slice(&item->bytes));
+	}
+}
+
 /* Each body, free of framing and as it is in each coding. */
 static bool seed_body(const struct test_case *test, const char *folder, const struct items *items,
 		      size_t head)
@@ -187,12 +201,7 @@ static bool seed_body(const struct test_case *test, const char *folder, const st
 	char suffix[32];
 	bool is_ok;
 
-	for (size_t i = head + 1; i < items->count; i++) {
-		const struct item *item = &items->list[i];
-
-		if (item->kind == ITEM_BODY && item->side == first->side && item->exchange == first->exchange)
-			buf_add_slice(&body, buf_slice(&item->bytes));
-	}
+	body_behind(items, head, &body);
 	snprintf(suffix, sizeof(suffix), ".%s%u", first->side == SIDE_REQUEST ? "request" : "response",
 		 first->exchange + 1);
 	is_ok = seed(test, folder, decoder_of(body_of(first->head)), suffix, buf_slice(&body));
@@ -234,13 +243,85 @@ static bool seed_events(const struct test_case *test, const char *folder, const 
 	return seed(test, folder, "events", suffix, buf_slice(&events)) && write_capture(test, script, path);
 }
 
+/* The events of a body, a line each ("type|data" where they are named); false when it is none of those. */
+static bool add_events(const struct item *head, struct slice body, struct buf *ret)
+{
+	struct stream_reader *reader;
+	struct slice content_type = {};
+	struct stream_event event;
+	enum framing framing;
+
+	items_field(head, "content-type", &content_type);
+	framing = framing_of(content_type);
+	if (framing == FRAMING_BODY || framing == FRAMING_OPAQUE)
+		return false;
+	reader = stream_new(framing, content_type);
+	assert(reader);
+	while (stream_next(reader, &body, &event) == PARSE_ITEM || stream_eof(reader, &event) == PARSE_ITEM) {
+		if (framing == FRAMING_EVENTSTREAM)
+			buf_printf(ret, "%.*s|", (int)event.type.len, event.type.ptr);
+		buf_add_slice(ret, event.data);
+		buf_add_char(ret, '\n');
+	}
+	stream_free(&reader);
+	return true;
+}
+
+/* "TARGET NUL request NUL answer", and a byte that says how fuzz_dialect is to read the answer. */
+static bool seed_call(const struct test_case *test, const char *folder, const struct items *items, size_t request)
+{
+	_cleanup_(buf_done) struct buf call = BUF_INIT(64 * MiB), answer = BUF_INIT(64 * MiB);
+	const struct item *head = &items->list[request];
+	struct slice target = head->head;
+	char how = 0, suffix[16];
+
+	slice_take(&target, strcspn(target.ptr, " \n") + 1);
+	buf_add(&call, target.ptr, strcspn(target.ptr, " \n"));
+	buf_add_char(&call, '\0');
+	body_behind(items, request, &call);
+	buf_add_char(&call, '\0');
+	for (size_t i = 0; i < items->count; i++) {
+		const struct item *item = &items->list[i];
+
+		if (item->kind != ITEM_HEAD || item->side != SIDE_RESPONSE || item->exchange != head->exchange)
+			continue;
+		body_behind(items, i, &answer);
+		how = add_events(item, buf_slice(&answer), &call) ? 2 : items_status(item) >= 400 ? 8 : 0;
+		if (how != 2)
+			buf_add_slice(&call, buf_slice(&answer));
+	}
+	buf_add_char(&call, how);
+	snprintf(suffix, sizeof(suffix), ".%u", head->exchange + 1);
+	return seed(test, folder, "calls", suffix, buf_slice(&call));
+}
+
+/* All moves in their order, as fuzz_conn reads them. */
+static bool seed_wire(const struct test_case *test, const char *folder, const char *suffix, const struct script *script)
+{
+	static const char *const marks[] = {
+		[MOVE_BYTES] = "><", [MOVE_LOST] = "gG", [MOVE_EOF] = ")(", [MOVE_CLOSE] = "Xx", [MOVE_DETACH] = "dd",
+		[MOVE_EXIT] = "ee",
+	};
+	_cleanup_(buf_done) struct buf wire = BUF_INIT(64 * MiB);
+
+	for (size_t i = 0; i < script->count; i++) {
+		const struct move *move = &script->list[i];
+
+		buf_printf(&wire, "\xf5\xf5%c", marks[move->kind][move->side]);
+		buf_add_slice(&wire, buf_slice(&move->bytes));
+	}
+	buf_add(&wire, (const char[]){ 6, test->role == ROLE_SERVER }, 2);
+	return seed(test, folder, "wires", suffix, buf_slice(&wire));
+}
+
 static bool seed_http2(const struct test_case *test, const char *folder, const struct items *items)
 {
 	_cleanup_(script_done) struct script script = { 0 };
 
 	if (!script_http2(&script, &items, 1, test->is_tls, &(struct http2_form){ 0 }))
 		return true;
-	return seed_sides(test, folder, "http2", &script) && seed_events(test, folder, ".h2", &script);
+	return seed_sides(test, folder, "http2", &script) && seed_events(test, folder, ".h2", &script) &&
+	       seed_wire(test, folder, ".h2", &script);
 }
 
 bool seed_case(const struct test_case *test, const char *folder)
@@ -252,8 +333,10 @@ bool seed_case(const struct test_case *test, const char *folder)
 	if (!usual_script(test, &script) || !items_of(&items, test))
 		return false;
 	for (size_t i = 0; i < items.count; i++)
-		if (items.list[i].kind == ITEM_HEAD)
+		if (items.list[i].kind == ITEM_HEAD) {
 			is_ok &= seed_body(test, folder, &items, i);
-	return is_ok && seed_events(test, folder, "", &script) && seed_http2(test, folder, &items) &&
+			is_ok &= items.list[i].side == SIDE_RESPONSE || seed_call(test, folder, &items, i);
+		}
+	return is_ok && seed_wire(test, folder, "", &script) && seed_events(test, folder, "", &script) && seed_http2(test, folder, &items) &&
 	       seed_sides(test, folder, items.is_tunnel ? "websocket" : "http1", &script);
 }

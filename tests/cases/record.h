@@ -12,7 +12,8 @@ bool record_case(const struct test_case *test, const char *folder);
 /* Writes one file for each thing that a decoder may be given, in a folder of FOLDER for
  * each decoder: http1, http2, websocket, json, sse, ndjson, eventstream, multipart, a coding's name;
  * events: the events of a pipeline, one behind the other, each at a multiple of 8 bytes;
- * gtcap: capture files. */
+ * gtcap: capture files; wires: moves of both sides, as fuzz_conn has them; calls: request and
+ * answer, as fuzz_dialect has them. */
 bool seed_case(const struct test_case *test, const char *folder);
 
 #endif

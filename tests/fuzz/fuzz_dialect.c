@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every dialect: any request, then any answer, as events or whole. A NUL byte parts the
- * request from the answer; what is fed to all of them is the same.
+ * Every dialect: a request's path, its body, and any answer, as events (a line each) or
+ * whole; a NUL byte behind each. Seeds are the calls of the cases.
  */
 #include "fuzz.h"
 #include "limits.h"
@@ -46,29 +46,44 @@ static void check_fields(const struct call *call)
 		FUZZ_CHECK(call->choices[i].content.len <= call->max_content);
 }
 
-static void try(const struct dialect *dialect, struct slice request, struct slice answer, unsigned how)
+/* The call of that path, or for one that nobody has a call of any dialect. */
+static struct call *begin(struct slice target, unsigned number)
 {
-	static const unsigned statuses[] = { 200, 200, 400, 429, 500, 206 };
-	_cleanup_(call_free) struct call *call = call_new(dialect, 4 * KiB);
+	struct http_head head = { .method = SLICE("POST"), .target = target, .major = 1 };
+	size_t count = 0;
+	struct call *call;
+	bool no_memory;
 
-	FUZZ_CHECK(call);
-	call_read_request(call, request, how & 1);
-	if (how & 2)
-		feed_events(call, answer);
-	else
-		call_read_response(call, statuses[(how >> 2) % ARRAY_SIZE(statuses)], answer, how & 1);
-	check_fields(call);
+	call = target.len ? call_begin(&head, 4 * KiB, &no_memory) : NULL;
+	while (dialects[count])
+		count++;
+	return call ? call : call_new(dialects[number % count], 4 * KiB);
+}
+
+/* What stands before the next NUL; nothing if there is none. */
+static struct slice take_text(struct slice *in)
+{
+	const char *nul = in->len ? memchr(in->ptr, '\0', in->len) : NULL;
+	struct slice text = nul ? slice_take(in, (size_t)(nul - in->ptr)) : (struct slice){};
+
+	slice_take(in, nul ? 1 : 0);
+	return text;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const unsigned statuses[] = { 200, 200, 400, 429, 500, 206 };
 	struct fuzz fuzz = { { (const char *)data, size } };
 	unsigned how = fuzz_byte(&fuzz);
-	const char *nul = fuzz.in.len ? memchr(fuzz.in.ptr, '\0', fuzz.in.len) : NULL;
-	struct slice request = nul ? slice_take(&fuzz.in, (size_t)(nul - fuzz.in.ptr)) : (struct slice){};
+	struct slice target = take_text(&fuzz.in), request = take_text(&fuzz.in);
+	_cleanup_(call_free) struct call *call = begin(target, how >> 3);
 
-	slice_take(&fuzz.in, nul ? 1 : 0);
-	for (const struct dialect *const *d = dialects; *d; d++)
-		try(*d, request, fuzz.in, how);
+	FUZZ_CHECK(call);
+	call_read_request(call, request, how & 1);
+	if (how & 2)
+		feed_events(call, fuzz.in);
+	else
+		call_read_response(call, statuses[(how >> 2) % ARRAY_SIZE(statuses)], fuzz.in, how & 1);
+	check_fields(call);
 	return 0;
 }

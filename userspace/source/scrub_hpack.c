@@ -169,7 +169,8 @@ static void inflate(struct scrub_hpack *hpack, bool is_last)
 			give_up_table(hpack);
 			return;
 		}
-		bytes += n;
+		if (n)	/* of nothing there is no pointer */
+			bytes += n;
 		len -= (size_t)n;
 		if (flags & NGHTTP2_HD_INFLATE_EMIT)
 			look_at(hpack, &nv);
