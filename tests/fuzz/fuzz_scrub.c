@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What `gentap record` writes of a connection: as long as it was, itself when scrubbed
- * again, without the secret that is put into the first head, and as many generations.
+ * again (if all was understood), without the secret that is put into the first head, and
+ * as many generations.
  * The input is that of fuzz_conn.
  */
 #include "tape.h"
@@ -20,6 +21,16 @@ struct scrubbing {
 	struct buf seen;	/* all that is left, of both sides */
 	bool has_secret;
 };
+
+/* Where all was understood nothing is left to overwrite; elsewhere, what is overwritten may
+ * make something else of what is not. */
+static void check_twice(const struct scrubbing *s, const struct gt_data_event *once, const struct gt_data_event *twice)
+{
+	bool is_sure = !scrubber_unsure(s->first) && !scrubber_unsure(s->second);
+
+	for (size_t i = 0; i < once->captured_len; i++)
+		FUZZ_CHECK(twice->bytes[i] == once->bytes[i] || (!is_sure && twice->bytes[i] == '*'));
+}
 
 /* As one event, through both scrubbers. */
 static void scrub_move(struct scrubbing *s, bool is_request, struct slice bytes)
@@ -42,7 +53,10 @@ static void scrub_move(struct scrubbing *s, bool is_request, struct slice bytes)
 	FUZZ_CHECK(memcmp(&before, data, sizeof(before)) == 0);
 	memcpy(once, data, size);
 	scrubber_event(s->second, &data->event);
-	FUZZ_CHECK(memcmp(once, data, size) == 0);
+	if (getenv("FUZZ_LINES"))	/* for who wants to see why */
+		fprintf(stderr, "%c %.*s\n= %.*s\n= %.*s\n", is_request ? '>' : '<', (int)bytes.len, bytes.ptr,
+			(int)bytes.len, once->bytes, (int)bytes.len, data->bytes);
+	check_twice(s, once, data);
 	buf_add(&s->seen, data->bytes, bytes.len);
 }
 
@@ -85,6 +99,11 @@ static bool next_move(struct slice *in, char *what, struct move *ret)
 	return false;
 }
 
+static bool has_secret(struct slice s)
+{
+	return s.len && memmem(s.ptr, s.len, SECRET.ptr, SECRET.len);
+}
+
 static void check_secrets(struct slice in, size_t step)
 {
 	struct gt_open_event open = { .event = { .conn_id = 1, .pid = 10, .type = GT_EVENT_OPEN, .flags = GT_FLAG_BORN } };
@@ -103,23 +122,32 @@ static void check_secrets(struct slice in, size_t step)
 		while (move.bytes.len)
 			scrub_move(&s, move.is_request, fuzz_piece(&move.bytes, step));
 	}
-	FUZZ_CHECK(!s.has_secret || !memmem(buf_text(&s.seen), s.seen.len, SECRET.ptr, SECRET.len));
+	FUZZ_CHECK(!s.has_secret || !has_secret(buf_slice(&s.seen)));
 	scrubber_free(&s.first);
 	scrubber_free(&s.second);
 	buf_done(&s.seen);
 }
 
-static uint64_t generations(struct slice in, unsigned how, size_t step, bool is_scrubbed)
+static void run(struct tape *tape, struct slice in, unsigned how, size_t step, bool is_scrubbed)
 {
-	struct tape tape;
 	struct move move;
 	char what = '>';
 
-	tape_begin(&tape, how, step, is_scrubbed);
+	tape_begin(tape, how, step, is_scrubbed);
 	while (next_move(&in, &what, &move))
-		tape_bytes(&tape, move.is_request, move.bytes);
-	tape_end(&tape);
-	return tape.totals.generations;
+		tape_bytes(tape, move.is_request, move.bytes);
+	tape_end(tape);
+}
+
+/* Where the protocol was broken, what is overwritten may look like anything. */
+static void check_replay(struct slice in, unsigned how, size_t step)
+{
+	struct tape plain, scrubbed;
+
+	run(&plain, in, how, step, /* is_scrubbed */ false);
+	run(&scrubbed, in, how, step, /* is_scrubbed */ true);
+	if (tape_is_sound(&plain))
+		FUZZ_CHECK(plain.totals.generations == scrubbed.totals.generations);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -128,7 +156,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned how = fuzz_byte(&fuzz);
 	size_t step = fuzz_byte(&fuzz) % 97;
 
-	check_secrets(fuzz.in, step);
-	FUZZ_CHECK(generations(fuzz.in, how, step, true) == generations(fuzz.in, how, step, false));
+	/* A fuzzer guesses it, and puts it where it is none. */
+	if (!has_secret(fuzz.in))
+		check_secrets(fuzz.in, step);
+	check_replay(fuzz.in, how, step);
 	return 0;
 }

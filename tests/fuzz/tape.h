@@ -198,6 +198,9 @@ static inline void tape_end(struct tape *tape)
 
 	tape_detach(tape);
 	pipeline_totals(tape->pipeline, &tape->totals);
+	for (int loss = 0; getenv("FUZZ_LINES") && loss < LOSS_COUNT; loss++)
+		if (tape->totals.losses[loss])
+			fprintf(stderr, "%s %llu\n", loss_name(loss), (unsigned long long)tape->totals.losses[loss]);
 	FUZZ_CHECK(!tape->totals.live_calls);
 	FUZZ_CHECK(tape->totals.generations == tape->line_count);
 	FUZZ_CHECK(tape->witness && (!witness || tape->witness == witness));
@@ -211,7 +214,8 @@ static inline void tape_end(struct tape *tape)
 static inline bool tape_is_sound(const struct tape *tape)
 {
 	static const enum loss unsound[] = { LOSS_GAP, LOSS_RESYNC, LOSS_MALFORMED_HTTP, LOSS_HEAD_LIMIT, LOSS_FRAME_LIMIT,
-					     LOSS_ORPHAN, LOSS_JOINED_LATE, LOSS_PIPELINE_LIMIT, LOSS_UNSUPPORTED_PROTOCOL };
+					     LOSS_ORPHAN, LOSS_JOINED_LATE, LOSS_PIPELINE_LIMIT, LOSS_UNSUPPORTED_PROTOCOL,
+					     LOSS_HEAD_UNKNOWN };
 
 	for (size_t i = 0; i < ARRAY_SIZE(unsound); i++)
 		if (tape->totals.losses[unsound[i]])

@@ -150,6 +150,7 @@ static struct stream_reader *new_stream(const struct message *message)
 static void read_events(struct connection *c, struct exchange *exchange, struct message *message,
 			struct slice bytes, uint64_t now_ns)
 {
+	uint64_t moved = message->body_wire_bytes;
 	struct stream_event event;
 	enum parse parse;
 
@@ -159,8 +160,14 @@ static void read_events(struct connection *c, struct exchange *exchange, struct 
 		stop_keeping(c, exchange, message, LOSS_NO_MEMORY);
 		return;
 	}
-	while ((parse = stream_next(message->stream, &bytes, &event)) == PARSE_ITEM)
+	while ((parse = stream_next(message->stream, &bytes, &event)) == PARSE_ITEM) {
+		/* What came along behind the event tells its owner nothing: it might as
+		 * well have come later. */
+		if (!message->codings.count)
+			message->body_wire_bytes = moved - bytes.len;
 		give_event(c, exchange, message, &event, now_ns);
+	}
+	message->body_wire_bytes = moved;
 	mark_losses(c, exchange, message->stream);
 	if (parse == PARSE_BAD) {
 		stop_keeping(c, exchange, message, stream_failure(message->stream));

@@ -301,6 +301,18 @@ static void end_stream(struct connection *c, enum gt_direction direction, uint32
 		exchange_end(c, exchange, END_LOST, now_ns);
 }
 
+/* What goes beyond its Content-Length is not of the message (RFC 9113 section 8.1.1),
+ * whether it comes with the rest or later. */
+static struct slice within_length(struct connection *c, const struct message *message, struct slice bytes)
+{
+	uint64_t left = message->content_length - MIN(message->body_wire_bytes, message->content_length);
+
+	if (!message->content_length || bytes.len <= left)
+		return bytes;
+	count_loss(c, LOSS_RESYNC, bytes.len - left);
+	return slice_take(&bytes, left);
+}
+
 static void take_data(struct connection *c, enum gt_direction direction, const struct http2_item *item,
 		      uint64_t now_ns)
 {
@@ -315,7 +327,7 @@ static void take_data(struct connection *c, enum gt_direction direction, const s
 	message->doubt_ns = 0;
 	if (message == &exchange->response && !message->has_head)
 		assume_response(c, exchange, now_ns);
-	exchange_body(c, exchange, message, item->bytes, now_ns);
+	exchange_body(c, exchange, message, within_length(c, message, item->bytes), now_ns);
 	/* Who counted does not always wait to be told that this was all. */
 	if (message->content_length && message->body_wire_bytes >= message->content_length)
 		end_stream(c, direction, item->stream_id, now_ns);
