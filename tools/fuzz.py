@@ -23,7 +23,8 @@ SEEDS = {
     "websocket": ("websocket",), "lanes": ("websocket",), "pipeline": ("events",), "gtcap": ("gtcap",),
     "scrub": ("wires",), "conn": ("wires",),
 }
-OPTIONS = ["-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1", "-use_value_profile=1", "-max_len=16384"]
+OPTIONS = ["-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1", "-max_len=16384"]
+ENOUGH = 100  # executions; fewer, and the fuzzer itself is broken
 
 
 def build(folder):
@@ -58,10 +59,13 @@ def run(name, program, folder, seconds):
     executions = re.findall(r"stat::number_of_executed_units:\s*(\d+)", log) or re.findall(r"^#(\d+)", log, re.M)
     edges = re.findall(r"cov: (\d+)", log)
     new = sorted(set(findings.iterdir()) - before)
+    executions, edges = (int(numbers[-1]) if numbers else 0 for numbers in (executions, edges))
     found = None
     if process.returncode or new:
         found = f"{log[-6000:]}\nfuzz: again with: {program} {new[0] if new else ''}"
-    return int(executions[-1]) if executions else 0, int(edges[-1]) if edges else 0, found
+    elif executions < ENOUGH:
+        found = f"{log[-2000:]}\nfuzz: only {executions} executions: a fuzzer that does not work, or far too slow"
+    return executions, edges, found
 
 
 def main():
