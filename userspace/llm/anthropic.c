@@ -74,10 +74,12 @@ static bool start_tool(struct call *call, struct choice *choice, uint64_t number
 static void end_part(struct call *call, struct choice *choice)
 {
 	cJSON *part = cJSON_GetArrayItem(choice->parts, cJSON_GetArraySize(choice->parts) - 1);
+	loss_set marks = 0;
 	cJSON *input;
 
 	if (part && call->scratch.len) {
-		input = cJSON_Parse(buf_text(&call->scratch));
+		input = json_parse(buf_slice(&call->scratch), 0, &marks);
+		call->marks |= marks & ~LOSS_BIT(LOSS_BAD_JSON);
 		if (!input)
 			input = cJSON_CreateString(buf_text(&call->scratch));
 		cJSON_DeleteItemFromObjectCaseSensitive(part, "input");

@@ -259,6 +259,18 @@ Test(anthropic, parts_over_the_limit_are_marked_and_input_stays_with_its_own)
 	cr_expect_eq(call->marks, LOSS_BIT(LOSS_CONTENT_TRUNCATED));
 }
 
+/* Text inside of text: a NUL would end it in silence. */
+Test(anthropic, input_of_a_servers_tool_is_cleaned_as_the_event_was)
+{
+	_cleanup_(call_free) struct call *call = feed_request(&anthropic_messages, REQUEST);
+
+	feed_events(call, START BLOCK("0", "{\"type\":\"server_tool_use\",\"name\":\"s\",\"input\":{}}")
+		    JSON("0", "{\\\"q\\\":\\\"a\\\\u0000b\\\"}") STOP("0"));
+	expect_json(anthropic_messages.output(call), "{\"role\":\"assistant\",\"parts\":[{\"type\":\"server_tool_use\",\"name\":\"s\","
+		    "\"input\":{\"q\":\"a\xef\xbf\xbd" "b\"}}]}", "NUL", "output");
+	cr_expect_eq(call->marks, LOSS_BIT(LOSS_BAD_TEXT));
+}
+
 Test(anthropic, legacy_completions)
 {
 	_cleanup_(call_free) struct call *call = feed_request(&anthropic_complete,
