@@ -178,7 +178,7 @@ static void take_bad(struct connection *c, enum gt_direction direction, struct s
 	enum loss loss = is_limit ? LOSS_FRAME_LIMIT : LOSS_MALFORMED_HTTP;
 
 	flow_skip(c, in);
-	if (!c->http2->is_proven && c->http2->is_late) {
+	if (!c->http2->is_proven && c->http2->is_late && !c->first) {
 		unlearn(c);
 		return;
 	}
