@@ -139,15 +139,16 @@ def cohere_usage(usage, _):
                                                             if tokens[name])}
 
 
-USAGE = {"openai.chat": chat_usage, "openai.completions": chat_usage, "mistral.fim": chat_usage,
-         "openai.embeddings": chat_usage, "openai.responses": responses_usage,
-         "openai.images": responses_usage, "openai.transcription": responses_usage,
-         "openai.decisions": responses_usage, "openai.realtime": responses_usage, "anthropic.messages": anthropic_usage,
-         "gemini.generate": gemini_usage, "bedrock.converse": converse_usage,
-         "bedrock.invoke": anthropic_usage, "ollama.chat": ollama_usage,
-         "ollama.generate": ollama_usage, "ollama.embed": ollama_usage,
-         "cohere.chat": cohere_usage, "cohere.embed": cohere_usage,
-         "rerank": cohere_usage}
+USAGE = {
+    "openai.chat": chat_usage, "openai.completions": chat_usage, "openai.embeddings": chat_usage,
+    "mistral.fim": chat_usage, "openai.responses": responses_usage,
+    "openai.realtime": responses_usage, "openai.images": responses_usage,
+    "openai.transcription": responses_usage, "openai.decisions": responses_usage,
+    "anthropic.messages": anthropic_usage, "bedrock.invoke": anthropic_usage,
+    "bedrock.converse": converse_usage, "gemini.generate": gemini_usage,
+    "ollama.chat": ollama_usage, "ollama.generate": ollama_usage, "ollama.embed": ollama_usage,
+    "cohere.chat": cohere_usage, "cohere.embed": cohere_usage, "rerank": cohere_usage,
+}
 
 
 def buckets_of(report, exchange):
@@ -282,7 +283,8 @@ def compare_generation(generation, report, exchange, role, is_tls):
     check(exchange["user"] in " ".join(strings_in(generation["input"])),
           name + ": the prompt is missing", generation["input"])
     # Libraries leave a stream that brings an error; the server closes then, too.
-    harmless = {"cut_by_client", "cut_by_server"} if exchange["error"] and exchange["stream"] else set()
+    is_left = exchange["error"] and exchange["stream"]
+    harmless = {"cut_by_client", "cut_by_server"} if is_left else set()
     equal(set(generation["evidence"]["reasons"]) - harmless, set(), name + ", reasons")
     if exchange["error"]:
         compare_error(generation, exchange, name)

@@ -8,7 +8,8 @@ import { createInterface } from 'node:readline';
 export const KEY = 'GTCANARY-key';
 export const SCHEMA = { type: 'object', required: ['q'],
 	properties: { q: { type: 'string' }, count: { type: 'integer' } } };
-export const toolNames = (call) => Array.from({ length: call.tools }, (_, number) => `tool_${number}`);
+export const toolNames = (call) =>
+	Array.from({ length: call.tools }, (_, number) => `tool_${number}`);
 const now = () => Number(process.hrtime.bigint());
 
 class Report {

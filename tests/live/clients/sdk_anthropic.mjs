@@ -5,7 +5,8 @@ import Anthropic from '@anthropic-ai/sdk';
 import { KEY, SCHEMA, main, toolNames } from './sdk.mjs';
 
 function whole(report, answer) {
-	report.set({ id: answer.id, model: answer.model, finish: answer.stop_reason, usage: answer.usage });
+	report.set({ id: answer.id, model: answer.model, finish: answer.stop_reason,
+		usage: answer.usage });
 	for (const block of answer.content) {
 		if (block.type === 'text')
 			report.fields.text += block.text;

@@ -16,7 +16,8 @@ const starts = {
 		...(call.tools ? { tools: toolNames(call).map((name) =>
 			({ type: 'function', name, parameters: SCHEMA, strict: false })) } : {}),
 	}),
-	embed: (client, call, body) => client.embeddings.create({ ...body, input: [call.text, 'another'] }),
+	embed: (client, call, body) => client.embeddings.create({
+		...body, input: [call.text, 'another'] }),
 	completion: (client, call, body) => client.completions.create({ ...body, prompt: call.text,
 		...(call.stream ? { stream_options: { include_usage: true } } : {}) }),
 	image: (client, call, body) => client.images.generate({ ...body, prompt: call.text }),
@@ -26,7 +27,8 @@ const wholes = {
 	chat(report, answer) {
 		const { message, finish_reason: finish } = answer.choices[0];
 		report.set({ id: answer.id, model: answer.model, usage: answer.usage, finish });
-		report.add({ text: message.content, reasoning: message.reasoning_content, refusal: message.refusal });
+		report.add({ text: message.content, reasoning: message.reasoning_content,
+			refusal: message.refusal });
 		for (const tool of message.tool_calls ?? [])
 			report.tool(tool.id, tool.function.name, tool.function.arguments);
 	},
