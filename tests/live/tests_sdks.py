@@ -352,6 +352,11 @@ def test_openai_of_node_chat_plain(test):
     watch(test, "sdk_openai.mjs", OPENAI_PLAN + OTHER_PLAN, is_tls=False)
 
 
+def test_openai_for_azure_over_tls(test):
+    watch(test, "sdk_openai.py", both("chat", "small", "reason", "429") + OTHER_PLAN, is_tls=True,
+          GT_AZURE="1")
+
+
 def test_openai_responses_over_tls(test):
     watch(test, "sdk_openai.py", RESPONSES_PLAN, is_tls=True)
 

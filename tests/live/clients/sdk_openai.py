@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The official OpenAI client: every operation of it that gentap understands."""
+"""The official OpenAI client: every operation of it that gentap understands.
+
+GT_AZURE: its client for Azure, whose paths name the deployment.
+"""
 
 import hashlib
 import io
+import os
 
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncAzureOpenAI, AsyncOpenAI, AzureOpenAI, OpenAI
 
 from sdk import KEY, SCHEMA, Sdk, main, tool_names
 
@@ -17,7 +21,9 @@ QUESTIONS = [{"type": "predicate", "instructions": "it is long", "name": "long"}
 
 class OpenAiSdk(Sdk):
     def open(self, base, is_async):
-        self.is_async = is_async
+        if os.environ.get("GT_AZURE"):
+            return (AsyncAzureOpenAI if is_async else AzureOpenAI)(
+                azure_endpoint=base, api_key=KEY, api_version="2026-10-01", max_retries=0)
         return (AsyncOpenAI if is_async else OpenAI)(base_url=base + "/v1", api_key=KEY,
                                                      max_retries=0)
 
