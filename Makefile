@@ -125,8 +125,15 @@ $(CASE_RUNNER): $(call objects,tests/cases) $(BUILD)/libpipeline.a $(LAYER_LIBS)
 	@echo "  LINK    $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(call pkg,--libs,libbrotlienc)
 
+# The same cases while memory is short. Its malloc is its own, which a sanitizer's build cannot have.
+STARVER := $(BUILD)/tests/starve/starve
+
+$(STARVER): $(call objects,tests/starve) $(filter-out %/run.o,$(call objects,tests/cases)) $(BUILD)/libpipeline.a $(LAYER_LIBS)
+	@echo "  LINK    $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(call pkg,--libs,libbrotlienc)
+
 .PHONY: cases
-cases: $(CASE_RUNNER)
+cases: $(CASE_RUNNER) $(if $(SAN),,$(STARVER))
 
 # --- fuzzing -----------------------------------------------------------------
 # Everything below is built anew with clang's coverage and sanitizers, in a folder of its own.

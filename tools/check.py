@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the test suite, part by part, and closes with one line for all of it.
 
-usage: check.py BUILD [lint|unit|cases|sanitized|fuzz|live|live-sanitized]...   (all of them by default)
+usage: check.py BUILD [lint|unit|cases|starve|sanitized|fuzz|live|live-sanitized]...   (all of them by default)
 
 A part is a command whose output is shown as it comes; its result is read from
 the closing line of its kind. A part that ends without one has failed.
@@ -182,6 +182,14 @@ def check_replays(build, totals, env=None):
     print(f"{'FAIL' if failed else 'ok  '}  {len(wrong) - failed} of {len(wrong)} captures replay to their lines")
 
 
+def check_starve(build, totals):
+    """Every allocation fails in turn, in each case; one verdict a case."""
+    output, _ = run([str(build / "tests/starve/starve")], CASES_SECONDS)
+    print(PLAIN.sub("", output), end="")
+    found = PLAIN.findall(output)
+    totals.add(*(int(count) for count in found[-1][:2]) if found else (0, 1))
+
+
 def make_sanitized(build, totals, *goals):
     """The folder of the build with AddressSanitizer and UBSan; None if it failed."""
     sanitized = build / "sanitized"
@@ -242,7 +250,7 @@ def check_live(build, totals, pattern="", env=None):
     totals.add(int(passed), int(failed), int(skipped or 0))
 
 
-PARTS = {"lint": check_lint, "unit": check_unit, "cases": check_cases, "sanitized": check_sanitized,
+PARTS = {"lint": check_lint, "unit": check_unit, "cases": check_cases, "starve": check_starve, "sanitized": check_sanitized,
          "fuzz": check_fuzz, "live": check_live, "live-sanitized": check_live_sanitized}
 
 

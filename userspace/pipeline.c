@@ -72,7 +72,7 @@ static void give_line(struct pipeline *pipeline, struct call *call,
 	_cleanup_(buf_done) struct buf line = BUF_INIT(line_max(pipeline));
 
 	if (generation_line(&pipeline->options.generation, call, exchange, &line) < 0) {
-		pipeline->totals.losses[LOSS_NO_MEMORY]++;
+		call->marks |= LOSS_BIT(LOSS_NO_MEMORY);
 		return;
 	}
 	pipeline->totals.generations++;
@@ -90,9 +90,12 @@ static void finish(struct pipeline *pipeline, struct exchange *exchange)
 	/* An answer may overtake its request's end. */
 	if (!exchange->request.is_whole)
 		read_request(call, exchange);
-	if (!call_is_recognised(call) || pipeline->is_freed)
+	if (pipeline->is_freed)
 		return;
-	give_line(pipeline, call, exchange);
+	if (call_is_recognised(call))
+		give_line(pipeline, call, exchange);
+	else	/* why it was not, perhaps */
+		call->marks &= LOSS_BIT(LOSS_NO_MEMORY);
 	/* The table has counted the exchange's own. */
 	count_marks(pipeline, call->marks & ~exchange->marks);
 }

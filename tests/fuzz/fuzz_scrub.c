@@ -6,6 +6,7 @@
  * The input is that of fuzz_conn.
  */
 #include "tape.h"
+#include "wire/http1.h"
 
 #define SECRET SLICE("sk-canary-5a5a5a5a5a5a5a5a")
 #define SECRET_LINE SLICE("Authorization: Bearer sk-canary-5a5a5a5a5a5a5a5a\r\n")
@@ -67,7 +68,8 @@ static void scrub_first(struct scrubbing *s, struct slice bytes, size_t step)
 	const char *end = bytes.len ? memchr(bytes.ptr, '\n', bytes.len) : NULL;
 	struct slice in;
 
-	if (!end) {
+	/* In frames it would be part of what may be kept. */
+	if (!end || !http1_looks_like(HTTP1_REQUEST, bytes)) {
 		scrub_move(s, true, bytes);
 		return;
 	}

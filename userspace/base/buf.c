@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "base/memory.h"
+
 enum { FIRST_SIZE = 64 };
 
 void buf_reset(struct buf *buf)
@@ -45,6 +47,7 @@ int buf_add(struct buf *buf, const void *bytes, size_t len)
 	size_t fits = MIN(len, buf->max - buf->len);
 
 	if (fits && !reserve(buf, fits)) {
+		memory_failed();
 		buf->is_failed = true;
 		return -ENOMEM;
 	}
@@ -86,6 +89,7 @@ int buf_printf(struct buf *buf, const char *fmt, ...)
 	va_end(args);
 	if (len < 0) {
 		text = NULL;
+		memory_failed();
 		buf->is_failed = true;
 		return -ENOMEM;
 	}

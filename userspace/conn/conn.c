@@ -121,10 +121,13 @@ static struct connection *make(struct conn_table *table, const struct gt_event *
 	c = calloc(1, sizeof(*c));
 	if (!c || map_put(&table->by_id, event->conn_id, c) < 0) {
 		table->options.losses[LOSS_NO_MEMORY]++;
+		table->is_starved = true;
 		free(c);
 		return NULL;
 	}
 	c->table = table;
+	/* Then who knows what came before this event. */
+	c->is_starved = table->is_starved && event->type != GT_EVENT_OPEN;
 	c->conn.id = event->conn_id;
 	c->conn.pid = event->pid;
 	c->conn.is_tls = event->flags & GT_FLAG_TLS;

@@ -44,6 +44,7 @@ struct connection {
 	bool is_busy;			/* in which one: has exchanges */
 	bool has_role;
 	bool is_proven;			/* a valid head was seen */
+	bool is_starved;		/* its beginning may have been lost for want of memory */
 	bool is_pipelined;		/* a request was seen that did not wait for a response */
 	int owed;			/* responses to come for requests lost, less those that
 					 * came for none since the last request */
@@ -77,6 +78,7 @@ struct conn_table {
 	size_t http2;			/* and for the state of HTTP/2 connections */
 	size_t decoders;		/* and for those that decode them */
 	uint64_t last_ns;		/* of the last event */
+	bool is_starved;		/* a connection was not made for want of memory */
 };
 
 #define KERNEL_LOSSES (GT_FLAG_RING_FULL | GT_FLAG_UNREADABLE | GT_FLAG_CALL_LIMIT | GT_FLAG_SENDFILE)
@@ -123,6 +125,9 @@ void h2_gap(struct connection *c, enum gt_direction direction, uint64_t n, uint3
 	    uint64_t now_ns);
 /* The place in this direction is lost; all that it concerns is marked. */
 void h2_lose(struct connection *c, enum gt_direction direction, enum loss loss, uint64_t now_ns);
+/* The exchange ends without its response's end: what of it was lost before the exchange
+ * began may be why. */
+void h2_mark_missed(const struct connection *c, struct exchange *exchange);
 /* The exchange is about to end. */
 void h2_forget(struct connection *c, const struct exchange *exchange);
 void h2_done(struct connection *c);

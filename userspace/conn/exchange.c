@@ -5,6 +5,7 @@
  * Everything of a body that is not kept is counted, and the first time that
  * something is not kept marks the exchange; body.is_full then ends the keeping.
  */
+#include "base/memory.h"
 #include "conn/conn_private.h"
 #include "limits.h"
 
@@ -129,13 +130,16 @@ static void give_event(struct connection *c, struct exchange *exchange, struct m
 	options->ops->event(options->ctx, exchange, message, now_ns, event);
 }
 
-static void mark_losses(struct connection *c, struct exchange *exchange, struct stream_reader *stream)
+/* To be told before the next event, which may be the call's last. @failures: memory's
+ * before the reader was asked. */
+static void mark_losses(struct connection *c, struct exchange *exchange, struct stream_reader *stream,
+			uint64_t failures)
 {
 	struct stream_losses losses = stream_take_losses(stream);
 
 	for (; losses.dropped; losses.dropped--)
 		exchange_mark(c, exchange, LOSS_EVENT_LIMIT);
-	if (losses.is_failed)
+	if (losses.is_failed || memory_failures() != failures)
 		exchange_mark(c, exchange, LOSS_NO_MEMORY);
 }
 
@@ -150,7 +154,7 @@ static struct stream_reader *new_stream(const struct message *message)
 static void read_events(struct connection *c, struct exchange *exchange, struct message *message,
 			struct slice bytes, uint64_t now_ns)
 {
-	uint64_t moved = message->body_wire_bytes;
+	uint64_t moved = message->body_wire_bytes, failures = memory_failures();
 	struct stream_event event;
 	enum parse parse;
 
@@ -165,10 +169,12 @@ static void read_events(struct connection *c, struct exchange *exchange, struct 
 		 * well have come later. */
 		if (!message->codings.count)
 			message->body_wire_bytes = moved - bytes.len;
+		mark_losses(c, exchange, message->stream, failures);
 		give_event(c, exchange, message, &event, now_ns);
+		failures = memory_failures();
 	}
 	message->body_wire_bytes = moved;
-	mark_losses(c, exchange, message->stream);
+	mark_losses(c, exchange, message->stream, failures);
 	if (parse == PARSE_BAD) {
 		stop_keeping(c, exchange, message, stream_failure(message->stream));
 	} else if (!count_memory(c, message)) {
@@ -370,6 +376,7 @@ struct exchange *exchange_begin(struct connection *c, const struct http_head *he
 		return NULL;
 	}
 	exchange->number = ++c->conn.exchanges;
+	exchange->marks |= c->is_starved ? LOSS_BIT(LOSS_NO_MEMORY) : 0;
 	link_last(c, exchange);
 	exchange->is_wanted = options->ops->begin(options->ctx, exchange);
 	ask_framing(c, exchange, &exchange->request);
@@ -392,6 +399,7 @@ static void read_last_events(struct connection *c, struct exchange *exchange, st
 			     uint64_t now_ns)
 {
 	bool is_whole = message->is_whole && !message->body.is_full;
+	uint64_t failures = memory_failures();
 	struct stream_event event;
 	enum parse parse;
 
@@ -399,10 +407,11 @@ static void read_last_events(struct connection *c, struct exchange *exchange, st
 		return;
 	do {
 		parse = is_whole ? stream_eof(message->stream, &event) : stream_cut(message->stream, &event);
+		mark_losses(c, exchange, message->stream, failures);
 		if (parse == PARSE_ITEM)
 			give_event(c, exchange, message, &event, now_ns);
+		failures = memory_failures();
 	} while (parse == PARSE_ITEM);
-	mark_losses(c, exchange, message->stream);
 	if (parse == PARSE_BAD)
 		stop_keeping(c, exchange, message, LOSS_BAD_STREAM);
 }
@@ -433,6 +442,8 @@ void exchange_end(struct connection *c, struct exchange *exchange, enum exchange
 		read_last_events(c, exchange, &exchange->request, now_ns);
 	if (!exchange->response.is_whole)
 		read_last_events(c, exchange, &exchange->response, now_ns);
+	if (c->http2)
+		h2_mark_missed(c, exchange);
 	unlink_exchange(c, exchange);
 	exchange->end = end;
 	c->table->options.ops->end(c->table->options.ctx, exchange, now_ns);

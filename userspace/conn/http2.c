@@ -91,7 +91,7 @@ void h2_upgrade(struct connection *c, struct exchange *request, uint64_t now_ns)
 		c->flows[i].current = NULL;
 		c->flows[i].is_in_message = false;
 		if (c->flows[i].state == FLOW_LOST)
-			c->http2->flows[i].is_lossy = true;
+			c->http2->flows[i] = (struct h2_flow){ .is_lossy = true, .lost_for = LOSS_RESYNC };
 		else
 			synchronise(c, i, /* is_preface */ side_of(c, i) == HTTP1_REQUEST);
 	}
@@ -138,6 +138,8 @@ static bool find_frames(struct connection *c, enum gt_direction direction, struc
 		return false;
 	flow_skip(c, in);
 	flow->state = FLOW_LOST;
+	if (!c->http2->flows[direction].is_lossy)
+		c->http2->flows[direction].lost_for = LOSS_RESYNC;
 	c->http2->flows[direction].is_lossy = true;
 	return false;
 }
@@ -153,7 +155,20 @@ static void lose(struct connection *c, enum gt_direction direction, enum loss lo
 		streams_mark(c, direction, loss, kernel_flags, now_ns);
 	c->flows[direction].state = FLOW_LOST;
 	h2_flow->is_lossy = true;
+	h2_flow->lost_for = loss;
+	h2_flow->kernel_flags = kernel_flags;
 	hpack_free(&h2_flow->hpack);
+}
+
+void h2_mark_missed(const struct connection *c, struct exchange *exchange)
+{
+	enum gt_direction direction = c->role == ROLE_CLIENT ? GT_READ : GT_WRITE;
+	const struct h2_flow *h2_flow = &c->http2->flows[direction];
+
+	if (c->flows[direction].state != FLOW_LOST || !h2_flow->is_lossy || exchange->response.is_whole)
+		return;
+	exchange->marks |= LOSS_BIT(h2_flow->lost_for);
+	exchange->kernel_flags |= h2_flow->kernel_flags;
 }
 
 void h2_lose(struct connection *c, enum gt_direction direction, enum loss loss, uint64_t now_ns)

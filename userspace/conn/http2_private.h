@@ -14,6 +14,8 @@ struct h2_flow {
 	struct hpack *hpack;		/* owned; NULL until the first header block */
 	uint64_t block_ns;		/* first byte of the block under way */
 	bool is_lossy;			/* frames of it were missed, at some time */
+	enum loss lost_for;		/* and why it was lost last, if is_lossy */
+	uint32_t kernel_flags;		/* the same, as the kernel says it */
 };
 
 /* A connection that speaks HTTP/2; none other pays for it. */

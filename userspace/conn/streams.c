@@ -269,8 +269,13 @@ static void end_block(struct connection *c, enum gt_direction direction, const s
 	struct hpack *hpack = c->http2->flows[direction].hpack;
 	struct hpack_block block;
 
-	if (!hpack)
+	if (!hpack) {	/* which begin_block counted */
+		struct exchange *exchange = stream_find(c, item->stream_id);
+
+		if (exchange)
+			exchange->marks |= LOSS_BIT(LOSS_NO_MEMORY);
 		return;
+	}
 	hpack_end(hpack, &block);
 	c->http2->is_proven |= block.fault == HPACK_SOUND && block.kind != HPACK_FIELDS;
 	c->is_proven |= c->http2->is_proven;

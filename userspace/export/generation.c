@@ -11,6 +11,7 @@
 #include <math.h>
 #include <openssl/sha.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "limits.h"
 #include "llm/json.h"
@@ -21,8 +22,8 @@ static void hex(const unsigned char *bytes, size_t len, char *ret)
 		snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
 }
 
-void generation_ids(const struct generation_options *options, const struct conn *conn,
-		    uint64_t exchange, uint64_t lane, char ret_trace_id[33], char ret_id[17])
+int generation_ids(const struct generation_options *options, const struct conn *conn,
+		   uint64_t exchange, uint64_t lane, char ret_trace_id[33], char ret_id[17])
 {
 	unsigned char hash[SHA256_DIGEST_LENGTH];
 	char seed[128];
@@ -32,12 +33,14 @@ void generation_ids(const struct generation_options *options, const struct conn 
 		       conn->id, exchange);
 	if (lane)
 		len += snprintf(seed + len, sizeof(seed) - (size_t)len, ":%" PRIu64, lane);
-	SHA256((const unsigned char *)seed, (size_t)len, hash);
+	if (!SHA256((const unsigned char *)seed, (size_t)len, hash))
+		return -ENOMEM;
 	/* All zero is no id to OTel; the first eight bytes are in both. */
 	if (memcmp(hash, (const unsigned char [8]){ 0 }, 8) == 0)
 		hash[7] = 1;
 	hex(hash, 16, ret_trace_id);
 	hex(hash, 8, ret_id);
+	return 0;
 }
 
 /* Text from the wire; nothing for none. */
@@ -88,7 +91,8 @@ static bool is_http_error(const struct exchange *exchange)
 /* Nothing came back, and gentap was there to see it. */
 static bool is_unanswered(const struct call *call, const struct exchange *exchange)
 {
-	return !exchange->response.has_head &&
+	return !exchange->response.has_head && !has_mark(call, exchange, LOSS_GAP) &&
+	       !has_mark(call, exchange, LOSS_NO_MEMORY) &&
 	       (has_mark(call, exchange, LOSS_CUT_BY_CLIENT) ||
 		has_mark(call, exchange, LOSS_CUT_BY_SERVER));
 }
@@ -227,7 +231,10 @@ static void add_identity(cJSON *line, const struct generation_options *options,
 {
 	char trace_id[33], id[17];
 
-	generation_ids(options, exchange->conn, exchange->number, call->lane, trace_id, id);
+	if (generation_ids(options, exchange->conn, exchange->number, call->lane, trace_id, id) < 0) {
+		memory_failed();
+		return;
+	}
 	cJSON_AddNumberToObject(line, "gentap", 1);
 	cJSON_AddStringToObject(line, "type", call->operation == OPERATION_EMBEDDINGS
 				? "embedding" : "generation");
@@ -522,8 +529,10 @@ static void add_gaps(cJSON *timing, const struct call *call)
 	if (!call->gap_count)
 		return;
 	sorted = calloc(call->gap_count, sizeof(*sorted));
-	if (!sorted)
+	if (!sorted) {
+		memory_failed();
 		return;
+	}
 	memcpy(sorted, call->gaps, call->gap_count * sizeof(*sorted));
 	qsort(sorted, call->gap_count, sizeof(*sorted), by_value);
 	cJSON_AddNumberToObject(timing, "itlP50Ms", percentile_ms(sorted, call->gap_count, 50));
@@ -576,9 +585,10 @@ static void add_names(cJSON *line, const struct generation_options *options,
 	cJSON_AddStringToObject(line, "role", exchange->role == ROLE_SERVER ? "server" : "client");
 }
 
-int generation_line(const struct generation_options *options, struct call *call,
-		    const struct exchange *exchange, struct buf *ret)
+static int write_line(const struct generation_options *options, struct call *call,
+		      const struct exchange *exchange, struct buf *ret)
 {
+	uint64_t failures = memory_failures();
 	_cleanup_(json_freep) cJSON *line = cJSON_CreateObject();
 	_cleanup_(freep) char *text = NULL;
 
@@ -599,5 +609,24 @@ int generation_line(const struct generation_options *options, struct call *call,
 	add_evidence(line, call, exchange);
 
 	text = cJSON_PrintUnformatted(line);
-	return text ? buf_add_text(ret, text) : -ENOMEM;
+	if (!text || memory_failures() != failures)
+		return -ENOMEM;
+	return buf_add_text(ret, text);
+}
+
+int generation_line(const struct generation_options *options, struct call *call,
+		    const struct exchange *exchange, struct buf *ret)
+{
+	struct generation_options without = *options;
+	const struct generation_options *tries[] = { options, options, &without };
+	int r = -ENOMEM;
+
+	without.content = CONTENT_METADATA;
+	/* A line with holes would not say so: the next one does. */
+	for (size_t i = 0; i < ARRAY_SIZE(tries) && r == -ENOMEM; i++) {
+		r = write_line(tries[i], call, exchange, ret);
+		if (r == -ENOMEM)
+			call->marks |= LOSS_BIT(LOSS_NO_MEMORY);
+	}
+	return r;
 }

@@ -21,13 +21,14 @@ struct generation_options {
 };
 
 /* 32 and 16 lower-case hex digits and a NUL: of SHA-256 of boot id, connection
- * and exchange number, and the lane if it is not 0 (Langfuse's seed rule). */
-void generation_ids(const struct generation_options *options, const struct conn *conn,
-		    uint64_t exchange, uint64_t lane, char ret_trace_id[33], char ret_id[17]);
+ * and exchange number, and the lane if it is not 0 (Langfuse's seed rule). 0 or -ENOMEM. */
+int generation_ids(const struct generation_options *options, const struct conn *conn,
+		   uint64_t exchange, uint64_t lane, char ret_trace_id[33], char ret_id[17]);
 
 /* Appends one line, without its line end, to @ret. The call must be finished;
  * @exchange gives HTTP facts, connection and marks. What is cut to
- * call->max_content is marked on the call. 0 or -errno (-ENOBUFS: over @ret's
+ * call->max_content is marked on the call, and what was short of memory; where there is
+ * none for the texts, the line goes without. 0 or -errno (-ENOBUFS: over @ret's
  * maximum, -ENOMEM). */
 int generation_line(const struct generation_options *options, struct call *call,
 		    const struct exchange *exchange, struct buf *ret);

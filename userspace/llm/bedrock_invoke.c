@@ -14,6 +14,7 @@
 
 #include "llm/anthropic.h"
 #include "llm/error.h"
+#include "base/memory.h"
 #include "llm/json.h"
 #include "llm/openai.h"
 #include "llm/servers.h"
@@ -173,9 +174,13 @@ static bool decode(const char *text, struct buf *ret)
 
 	while (pad < 2 && len > pad && text[len - 1 - pad] == '=')
 		pad++;
-	bytes = len && len % 4 == 0 ? malloc(len / 4 * 3 + 1) : NULL;
-	if (!bytes)
+	if (!len || len % 4)
 		return false;
+	bytes = malloc(len / 4 * 3 + 1);
+	if (!bytes) {
+		memory_failed();
+		return false;
+	}
 	size = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)len);
 	if (size >= (int)pad)
 		buf_add(ret, bytes, (size_t)size - pad);

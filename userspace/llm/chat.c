@@ -2,6 +2,7 @@
 /* Calls as Langfuse's input and output, for all dialects that are a chat at heart. */
 #include "llm/chat.h"
 
+#include "base/memory.h"
 #include "llm/json.h"
 
 static int by_index(const void *a, const void *b)
@@ -19,8 +20,10 @@ const struct choice **call_choices_sorted(const struct call *call)
 	if (!call->choice_count)
 		return NULL;
 	sorted = calloc(call->choice_count, sizeof(*sorted));
-	if (!sorted)
+	if (!sorted) {
+		memory_failed();
 		return NULL;
+	}
 	for (size_t i = 0; i < call->choice_count; i++)
 		sorted[i] = &call->choices[i];
 	qsort(sorted, call->choice_count, sizeof(*sorted), by_index);

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 
+#include "base/memory.h"
 #include "limits.h"
 #include "llm/anthropic.h"
 #include "llm/bedrock.h"
@@ -165,6 +166,7 @@ struct call *call_begin(const struct http_head *request, size_t max_content, boo
 	char text[LIMIT_PATH];
 	struct slice path = path_of(request->target, text), model = {};
 	const struct dialect *dialect = is_path_known ? find(path, &model) : dialects[0];
+	uint64_t failures = memory_failures();
 	struct call *call;
 
 	*ret_no_memory = false;
@@ -177,6 +179,8 @@ struct call *call_begin(const struct http_head *request, size_t max_content, boo
 	call->is_path_known = is_path_known;
 	buf_add_slice(&call->path, path);
 	set_dialect(call, dialect, model);
+	if (memory_failures() != failures)
+		call->marks |= LOSS_BIT(LOSS_NO_MEMORY);
 	return call;
 }
 

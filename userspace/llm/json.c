@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "base/memory.h"
 #include "limits.h"
 #include "llm/call.h"
 
@@ -12,6 +13,7 @@ cJSON *json_parse(struct slice in, unsigned flags, loss_set *marks)
 {
 	/* U+FFFD is three bytes for one; then the closers of a cut text. */
 	_cleanup_(buf_done) struct buf clean = BUF_INIT(3 * LIMIT_BODY + LIMIT_JSON_DEPTH);
+	uint64_t failures = memory_failures();
 	loss_set found = 0;
 	cJSON *json = NULL;
 
@@ -21,7 +23,9 @@ cJSON *json_parse(struct slice in, unsigned flags, loss_set *marks)
 	}
 	if (json_clean(in, flags, &clean, &found) == 0)
 		json = cJSON_ParseWithLength(clean.ptr, clean.len);
-	*marks |= json ? found : LOSS_BIT(LOSS_BAD_JSON);
+	if (!json)
+		found = LOSS_BIT(memory_failures() == failures ? LOSS_BAD_JSON : LOSS_NO_MEMORY);
+	*marks |= found;
 	return json;
 }
 

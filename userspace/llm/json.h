@@ -24,7 +24,8 @@ enum json_flags {
  * added to *marks. 0, -EBADMSG, or -ENOMEM. */
 int json_clean(struct slice in, unsigned flags, struct buf *ret, loss_set *marks);
 
-/* json_clean and parse. The caller owns the result; NULL is LOSS_BAD_JSON. */
+/* json_clean and parse. The caller owns the result; NULL is LOSS_BAD_JSON, or
+ * LOSS_NO_MEMORY. */
 cJSON *json_parse(struct slice in, unsigned flags, loss_set *marks);
 
 /* json_parse for a tree that is only read: it is gone at this thread's

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <openssl/sha.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "limits.h"
 
@@ -202,9 +203,10 @@ static bool add_base64_note(struct cleaner *c, struct slice text)
 	if (!is_base64(text))
 		return false;
 
-	SHA256((const unsigned char *)text.ptr, text.len, hash);
 	buf_printf(c->out, "[omitted %.*s, %zu bytes base64, sha256 ", (int)type.len, type.ptr, text.len);
-	for (size_t i = 0; i < 8; i++)
+	if (!SHA256((const unsigned char *)text.ptr, text.len, hash))
+		memory_failed();
+	else for (size_t i = 0; i < 8; i++)
 		buf_printf(c->out, "%02x", hash[i]);
 	buf_add_char(c->out, ']');
 	return true;

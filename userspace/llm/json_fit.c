@@ -5,6 +5,7 @@
  */
 #include "llm/json.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 
 /* Lengths of a tree's strings as cJSON prints them. */
@@ -43,8 +44,10 @@ static bool measure(const cJSON *json, struct lengths *lengths)
 			size_t size = lengths->size ? 2 * lengths->size : 64;
 			size_t *len = reallocarray(lengths->len, size, sizeof(*len));
 
-			if (!len)
+			if (!len) {
+				memory_failed();
 				return false;
+			}
 			lengths->len = len;
 			lengths->size = size;
 		}

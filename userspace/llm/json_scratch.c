@@ -7,6 +7,8 @@
  * the ordinary way.
  */
 #include "llm/json.h"
+
+#include "base/memory.h"
 #include "base/text.h"
 #include "limits.h"
 
@@ -16,12 +18,22 @@ static _Thread_local struct {
 	bool is_open;		/* cJSON allocates from here now */
 } scratch;
 
+/* cJSON's callers seldom look at what it returns. */
+static void *allocate(size_t size)
+{
+	void *p = malloc(size);
+
+	if (!p)
+		memory_failed();
+	return p;
+}
+
 static void *scratch_alloc(size_t size)
 {
 	void *p = scratch.bytes + scratch.len;
 
 	if (!scratch.is_open)
-		return malloc(size);
+		return allocate(size);
 	size = (size + 15) & ~(size_t)15;
 	if (size > sizeof(scratch.bytes) - scratch.len)
 		return NULL;

@@ -2,12 +2,32 @@
 /* What is fed to a call: bodies, events, parts, heads; parsed, and given to its dialect. */
 #include <math.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "limits.h"
 #include "llm/choose.h"
 #include "llm/dialect.h"
 #include "llm/error.h"
 #include "llm/json.h"
+
+/* Marks the call when something was not there for want of memory. */
+struct memory_watch {
+	struct call *call;
+	uint64_t failures;
+};
+
+static struct memory_watch watch_memory(struct call *call)
+{
+	return (struct memory_watch){ call, memory_failures() };
+}
+
+static void memory_watch_done(struct memory_watch *watch)
+{
+	if (memory_failures() != watch->failures)
+		watch->call->marks |= LOSS_BIT(LOSS_NO_MEMORY);
+}
+
+#define WATCH_MEMORY(call)	_cleanup_(memory_watch_done) __attribute__((unused)) struct memory_watch watch_ = watch_memory(call)
 
 /* Adds raw text of unknown quality. */
 static void add_raw(struct call *call, struct buf *buf, struct slice text)
@@ -42,6 +62,7 @@ static void settle_request(struct call *call)
 
 void call_read_request(struct call *call, struct slice body, bool is_truncated)
 {
+	WATCH_MEMORY(call);
 	unsigned flags = JSON_OMIT_BASE64 | (is_truncated ? JSON_CUT : 0);
 	_cleanup_(json_freep) cJSON *json = NULL;
 
@@ -101,6 +122,7 @@ static void add_field(cJSON *object, const char *name, cJSON *value)
 
 void call_read_part(struct call *call, const struct stream_event *part)
 {
+	WATCH_MEMORY(call);
 	_cleanup_(buf_done) struct buf name = BUF_INIT(LIMIT_METADATA);
 
 	if (!call->request)
@@ -120,6 +142,7 @@ void call_read_part(struct call *call, const struct stream_event *part)
 
 void call_read_head(struct call *call, const struct http_head *response)
 {
+	WATCH_MEMORY(call);
 	struct slice cost;
 	char text[32] = "", *end;
 
@@ -170,6 +193,7 @@ static void read_exception(struct call *call, uint64_t time_ns, const struct str
 
 void call_read_event(struct call *call, uint64_t time_ns, const struct stream_event *event)
 {
+	WATCH_MEMORY(call);
 	struct call_event parsed = { .time_ns = time_ns, .type = event->type };
 	_cleanup_(json_freep) cJSON *owned = NULL;
 	const cJSON *json;
@@ -218,6 +242,7 @@ static void read_http_error(struct call *call, struct slice body, const cJSON *j
 
 void call_read_response(struct call *call, unsigned status, struct slice body, bool is_truncated)
 {
+	WATCH_MEMORY(call);
 	_cleanup_(json_freep) cJSON *json = NULL;
 	loss_set marks = 0;
 	bool is_text;
