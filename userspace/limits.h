@@ -64,6 +64,9 @@
 #define LIMIT_JSON_SCRATCH		(64 * KiB)	/* memory of one event's tree, per thread */
 #define LIMIT_BASE64			(1 * KiB)	/* longer ones in a request become a note */
 #define LIMIT_PATH			(2 * KiB)	/* of a request's path, to tell the dialect and the model */
+#define LIMIT_LANES			128		/* calls under way on one WebSocket, and steers */
+#define LIMIT_SOCKET_ITEMS		256		/* of a Realtime conversation, as its responses' input */
+#define LIMIT_SOCKET_ITEM		(16 * KiB)	/* each of them */
 #define LIMIT_CHOICES			128
 #define LIMIT_PARTS			256		/* of one choice, beside its text */
 #define LIMIT_TOOL_CALLS		128		/* of one choice */

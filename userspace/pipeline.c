@@ -4,14 +4,15 @@
  * lines. A call is finished at its protocol's own end, which may come before
  * HTTP's: clients stop reading at [DONE] and close.
  *
- * exchange->user is the call, owned here, from begin to finish; NULL for what
- * is no LLM call and for what has given its line.
+ * exchange->user is a struct subject, owned here, from begin to finish; NULL for
+ * what is no LLM call and for what has given its line.
  */
 #include "pipeline.h"
 
 #include <errno.h>
 
 #include "limits.h"
+#include "llm/lanes.h"
 
 struct pipeline {
 	struct pipeline_options options;
@@ -19,6 +20,36 @@ struct pipeline {
 	struct pipeline_totals totals;
 	bool is_freed;		/* what ends now has nobody to go to */
 };
+
+/* What an exchange is to us: one call, or the WebSocket of several. */
+struct subject {
+	struct call *call;	/* owned; else NULL */
+	struct lanes *lanes;	/* owned; else NULL */
+};
+
+static void subject_free(struct subject **subject)
+{
+	if (!*subject)
+		return;
+	call_free(&(*subject)->call);
+	lanes_free(&(*subject)->lanes);
+	free(*subject);
+	*subject = NULL;
+}
+
+static struct call *call_of(const struct exchange *exchange)
+{
+	const struct subject *subject = exchange->user;
+
+	return subject ? subject->call : NULL;
+}
+
+static struct lanes *lanes_of(const struct exchange *exchange)
+{
+	const struct subject *subject = exchange->user;
+
+	return subject ? subject->lanes : NULL;
+}
 
 static void count_marks(struct pipeline *pipeline, loss_set marks)
 {
@@ -82,7 +113,8 @@ static void give_line(struct pipeline *pipeline, struct call *call,
 /* Ends the exchange's call, with a line if it was one. */
 static void finish(struct pipeline *pipeline, struct exchange *exchange)
 {
-	_cleanup_(call_free) struct call *call = exchange->user;
+	_cleanup_(subject_free) struct subject *subject = exchange->user;
+	struct call *call = subject->call;
 
 	exchange->user = NULL;
 	pipeline->totals.live_calls--;
@@ -100,28 +132,43 @@ static void finish(struct pipeline *pipeline, struct exchange *exchange)
 	count_marks(pipeline, call->marks & ~exchange->marks);
 }
 
+static struct subject *subject_of(struct pipeline *pipeline, const struct http_head *head)
+{
+	size_t max_content = pipeline->options.max_content;
+	bool is_out_of_memory, is_out_of_lanes = false;
+	struct subject found = { .call = call_begin(head, max_content, &is_out_of_memory) };
+	struct subject *subject = NULL;
+
+	if (!found.call)
+		found.lanes = lanes_begin(head, max_content, &is_out_of_lanes);
+	if (found.call || found.lanes)
+		subject = malloc(sizeof(*subject));
+	if (subject) {
+		*subject = found;
+		return subject;
+	}
+	if (is_out_of_memory || is_out_of_lanes || found.call || found.lanes)
+		pipeline->totals.losses[LOSS_NO_MEMORY]++;
+	call_free(&found.call);
+	lanes_free(&found.lanes);
+	return NULL;
+}
+
 static bool on_begin(void *ctx, struct exchange *exchange)
 {
 	struct pipeline *pipeline = ctx;
-	bool is_out_of_memory;
-	struct call *call = call_begin(&exchange->request.head, pipeline->options.max_content,
-				       &is_out_of_memory);
 
 	pipeline->totals.exchanges++;
-	if (is_out_of_memory)
-		pipeline->totals.losses[LOSS_NO_MEMORY]++;
-	if (!call)
-		return false;
-	exchange->user = call;
-	pipeline->totals.live_calls++;
-	return true;
+	exchange->user = subject_of(pipeline, &exchange->request.head);
+	pipeline->totals.live_calls += call_of(exchange) != NULL;
+	return exchange->user != NULL;
 }
 
 static void on_request(void *ctx, struct exchange *exchange)
 {
 	(void)ctx;
-	if (exchange->user)
-		read_request(exchange->user, exchange);
+	if (call_of(exchange))
+		read_request(call_of(exchange), exchange);
 }
 
 static bool is_stream(const struct exchange *exchange)
@@ -143,7 +190,7 @@ static enum framing request_framing(const struct http_head *head)
 
 static enum framing on_framing(void *ctx, struct exchange *exchange, const struct message *message)
 {
-	struct call *call = exchange->user;
+	struct call *call = call_of(exchange);
 
 	(void)ctx;
 	if (!call)
@@ -154,20 +201,75 @@ static enum framing on_framing(void *ctx, struct exchange *exchange, const struc
 	return call_framing(call, &message->head);
 }
 
+/* --- WebSockets -------------------------------------------------------------- */
+
+static uint64_t lost_bytes(const struct exchange *exchange)
+{
+	return exchange->request.lost_bytes + exchange->response.lost_bytes;
+}
+
+/* The exchange as one of its calls sees it: with the bytes of its own messages, and
+ * what the socket lost in its time. */
+static void give_lane(struct pipeline *pipeline, const struct exchange *exchange, const struct lane *lane)
+{
+	struct exchange own = *exchange;
+	uint64_t lost = lost_bytes(exchange) - lane->lost_before;
+
+	own.request.lost_bytes = lost;
+	own.response.lost_bytes = 0;
+	own.marks &= ~LOSS_BIT(LOSS_GAP);
+	own.marks |= lost ? LOSS_BIT(LOSS_GAP) : 0;
+	own.request.body_wire_bytes = lane->request_bytes ? lane->request_bytes : COUNT_UNKNOWN;
+	own.response.body_wire_bytes = lane->response_bytes;
+	give_line(pipeline, lane->call, &own);
+	count_marks(pipeline, lane->call->marks & ~exchange->marks);
+}
+
+/* @marks: of those that are over without their own end. */
+static void give_lanes(struct pipeline *pipeline, const struct exchange *exchange, loss_set marks)
+{
+	struct lane lane;
+
+	while (lanes_next(lanes_of(exchange), &lane)) {
+		if (lane.call->end != CALL_DONE)
+			lane.call->marks |= marks;
+		if (!pipeline->is_freed)
+			give_lane(pipeline, exchange, &lane);
+		call_free(&lane.call);
+	}
+}
+
+static void on_socket_message(struct pipeline *pipeline, const struct exchange *exchange,
+			      bool is_from_client, uint64_t time_ns, struct slice text)
+{
+	struct lanes *lanes = lanes_of(exchange);
+
+	pipeline->totals.live_calls -= lanes_count(lanes);
+	lanes_message(lanes, is_from_client, time_ns, lost_bytes(exchange), text);
+	pipeline->totals.live_calls += lanes_count(lanes);
+	count_marks(pipeline, lanes_take_marks(lanes));
+	give_lanes(pipeline, exchange, 0);
+}
+
 static void on_event(void *ctx, struct exchange *exchange, const struct message *message,
 		     uint64_t time_ns, const struct stream_event *event)
 {
-	struct call *call = exchange->user;
+	bool is_from_client = message == &exchange->request;
+	struct call *call = call_of(exchange);
 
+	if (lanes_of(exchange) && !event->is_binary)
+		on_socket_message(ctx, exchange, is_from_client, time_ns, event->data);
 	if (!call)
 		return;
-	if (message == &exchange->request)
+	if (is_from_client)
 		call_read_part(call, event);
 	else
 		call_read_event(call, time_ns, event);
 	if (call->end == CALL_DONE)
 		finish(ctx, exchange);
 }
+
+/* --- ends -------------------------------------------------------------------- */
 
 /* Losses of an exchange that say by themselves why its framing was lost. */
 #define FRAMING_LOSSES (LOSS_BIT(LOSS_GAP) | LOSS_BIT(LOSS_FRAME_LIMIT) | LOSS_BIT(LOSS_MALFORMED_HTTP) | LOSS_BIT(LOSS_HEAD_LIMIT) | \
@@ -210,13 +312,29 @@ static uint64_t end_of(const struct exchange *exchange, uint64_t time_ns)
 	return time_ns;
 }
 
-static void on_end(void *ctx, struct exchange *exchange, uint64_t time_ns)
+/* Who closes a WebSocket says so first, and the other one after it. */
+static loss_set socket_mark_of(const struct exchange *exchange)
+{
+	if (exchange->end != END_COMPLETE)
+		return mark_of(exchange);
+	return LOSS_BIT(exchange->request.last_ns <= exchange->response.last_ns ? LOSS_CUT_BY_CLIENT
+										: LOSS_CUT_BY_SERVER);
+}
+
+static void end_socket(struct pipeline *pipeline, struct exchange *exchange, uint64_t time_ns)
+{
+	_cleanup_(subject_free) struct subject *subject = exchange->user;
+
+	pipeline->totals.live_calls -= lanes_count(subject->lanes);
+	lanes_end(subject->lanes, end_of(exchange, time_ns));
+	give_lanes(pipeline, exchange, socket_mark_of(exchange));
+	exchange->user = NULL;
+}
+
+static void end_call(struct call *call, struct exchange *exchange, uint64_t time_ns)
 {
 	const struct message *response = &exchange->response;
-	struct call *call = exchange->user;
 
-	if (!call)
-		return;
 	call->is_stream |= is_stream(exchange);
 	call->marks |= mark_of(exchange);
 	call->times.end_ns = end_of(exchange, time_ns);
@@ -226,7 +344,16 @@ static void on_end(void *ctx, struct exchange *exchange, uint64_t time_ns)
 		call->end = exchange->end == END_COMPLETE ? CALL_DONE : CALL_OPEN;
 	else if (response->has_head)
 		read_response(call, exchange);
-	finish(ctx, exchange);
+}
+
+static void on_end(void *ctx, struct exchange *exchange, uint64_t time_ns)
+{
+	if (lanes_of(exchange)) {
+		end_socket(ctx, exchange, time_ns);
+	} else if (call_of(exchange)) {
+		end_call(call_of(exchange), exchange, time_ns);
+		finish(ctx, exchange);
+	}
 }
 
 static const struct exchange_ops ops = {

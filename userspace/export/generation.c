@@ -478,9 +478,9 @@ static void add_http(cJSON *line, const struct exchange *exchange)
 		cJSON_AddNumberToObject(http, "status", response->head.status);
 		add_request_id(http, &response->head);
 	}
-	json_add_u64(http, "requestBytes", request->body_wire_bytes);
+	add_count(http, "requestBytes", request->body_wire_bytes);
 	if (response->has_head)
-		json_add_u64(http, "responseBytes", response->body_wire_bytes);
+		add_count(http, "responseBytes", response->body_wire_bytes);
 }
 
 static void add_origin(cJSON *line, const struct exchange *exchange)

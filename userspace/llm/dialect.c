@@ -33,6 +33,7 @@ const struct dialect *const dialects[] = {
 	&gemini_generate,
 	&gemini_embed,
 	&gemini_interactions,
+	&openai_realtime,
 	&openai_decisions,
 	&openai_images,
 	&openai_speech,

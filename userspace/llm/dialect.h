@@ -83,6 +83,8 @@ void call_read_request(struct call *call, struct slice body, bool is_truncated);
 void call_read_part(struct call *call, const struct stream_event *part);
 void call_read_head(struct call *call, const struct http_head *response);
 void call_read_event(struct call *call, uint64_t time_ns, const struct stream_event *event);
+/* The same of an event that is parsed, and no [DONE]. */
+void call_take_event(struct call *call, uint64_t time_ns, struct slice type, const cJSON *json);
 void call_read_response(struct call *call, unsigned status, struct slice body, bool is_truncated);
 /* The stream's HTTP message is over, and the protocol's own end was not in it.
  * True when it was finished all the same: every choice had said why it ended, or

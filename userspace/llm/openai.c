@@ -62,6 +62,30 @@ void openai_read_envelope(struct call *call, const cJSON *body)
 	copy_fact(call, "kvTransferParams", body, "kv_transfer_params");
 }
 
+static void hide(cJSON *item)
+{
+	cJSON *child;
+
+	if (cJSON_IsString(item))
+		cJSON_SetValuestring(item, "[hidden]");
+	cJSON_ArrayForEach(child, item)
+		hide(child);
+}
+
+void openai_hide_keys(struct call *call)
+{
+	cJSON *tools = cJSON_GetObjectItemCaseSensitive(call->request, "tools"), *tool;
+
+	cJSON_ArrayForEach(tool, tools) {
+		const char *type = json_string(tool, "type");
+
+		if (!type || strcmp(type, "mcp") != 0)
+			continue;
+		hide(cJSON_GetObjectItemCaseSensitive(tool, "authorization"));
+		hide(cJSON_GetObjectItemCaseSensitive(tool, "headers"));
+	}
+}
+
 struct choice *openai_choice(struct call *call, const cJSON *item, uint64_t position)
 {
 	uint64_t index = json_count(item, "index");

@@ -7,7 +7,7 @@
 
 extern const struct dialect openai_chat, openai_completions, openai_embeddings;
 extern const struct dialect openai_responses, openai_decisions, openai_images, openai_speech;
-extern const struct dialect openai_transcription, openai_moderations;
+extern const struct dialect openai_transcription, openai_moderations, openai_realtime;
 
 /* Id, model, tier, fingerprint and usage: of a body or an event. Empty texts
  * (Azure's first chunk) and nulls change nothing. */
@@ -17,6 +17,10 @@ void openai_read_envelope(struct call *call, const cJSON *body);
  * (prompt_tokens, completion_tokens) and of all that came later (input_tokens,
  * output_tokens) alike; details that have no bucket are left out. */
 void openai_read_usage(struct call *call, const cJSON *usage);
+
+/* The request's tools may hold keys to other servers (MCP): they are taken out before
+ * anybody reads it. For dialect.request. */
+void openai_hide_keys(struct call *call);
 
 /* The choice of an item of `choices`: by its index, else by @position. */
 struct choice *openai_choice(struct call *call, const cJSON *item, uint64_t position);

@@ -282,6 +282,7 @@ const struct dialect openai_chat = {
 	},
 	.is_request = is_request,
 	.is_response = is_response,
+	.request = openai_hide_keys,
 	.event = event,
 	.response = response,
 	.input = input,

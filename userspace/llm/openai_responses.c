@@ -17,6 +17,11 @@ static bool is_text(const char *text, const char *other)
 	return text && strcmp(text, other) == 0;
 }
 
+static bool ends(const char *text, const char *end)
+{
+	return slice_ends(slice_of(text), slice_of(end));
+}
+
 /* --- shapes ----------------------------------------------------------------- */
 
 /* Embeddings, speech and decisions have an "input", too. */
@@ -79,7 +84,11 @@ static void set_finish(struct call *call, const char *reason)
 static void read_status(struct call *call, const cJSON *response)
 {
 	const char *status = json_string(response, "status");
+	const cJSON *details = json_get(response, "status_details");	/* Realtime's */
 	const char *reason = json_string(json_get(response, "incomplete_details"), "reason");
+
+	if (!reason)
+		reason = json_string(details, "reason");
 
 	/* A background response: it goes on without this exchange. */
 	if (is_text(status, "queued") || is_text(status, "in_progress")) {
@@ -90,7 +99,7 @@ static void read_status(struct call *call, const cJSON *response)
 	set_finish(call, reason ? reason : status);
 	if (is_text(reason, "content_filter"))
 		call_refuse(call, "stopped by the provider's content filter");
-	if (is_text(status, "failed") && !error_read(call, response))
+	if (is_text(status, "failed") && !error_read(call, response) && !error_read(call, details))
 		call->is_error = true;
 }
 
@@ -121,7 +130,7 @@ void openai_read_whole_response(struct call *call, const cJSON *response)
 	openai_read_envelope(call, response);
 	read_output(call, json_array(response, "output"));
 	read_status(call, response);
-	if (call->is_stream)
+	if (call->is_stream && call->dialect == &openai_responses)
 		read_metadata(call, response);
 }
 
@@ -215,6 +224,7 @@ static void add_delta(struct call *call, struct choice *choice, enum target targ
 	}
 }
 
+/* call->sequence: bytes of sound so far. */
 static void read_delta(struct call *call, const char *type, const struct call_event *event)
 {
 	const char *delta = json_string(event->data, "delta");
@@ -225,6 +235,8 @@ static void read_delta(struct call *call, const char *type, const struct call_ev
 	if (!delta || !*delta)
 		return;
 	call_chunk(call, event->time_ns);
+	if (ends(type, "audio.delta"))
+		call->sequence += strlen(delta) * 3 / 4;
 	choice = target == TARGET_NONE ? NULL : choice_of(call, event->data);
 	if (choice)
 		add_delta(call, choice, target, delta);
@@ -242,11 +254,6 @@ static void read_item_event(struct call *call, const char *type, const cJSON *ev
 }
 
 /* --- events ------------------------------------------------------------------- */
-
-static bool ends(const char *text, const char *end)
-{
-	return slice_ends(slice_of(text), slice_of(end));
-}
 
 static bool is_terminal(const char *type)
 {
@@ -278,8 +285,11 @@ void openai_read_response_event(struct call *call, const struct call_event *even
 		error_read_object(call, event->data);
 	if (response)
 		openai_read_whole_response(call, response);
-	if (is_terminal(type))
-		call->end = CALL_DONE;
+	if (!is_terminal(type))
+		return;
+	if (call->sequence)
+		call_fact(call, "audioBytes", cJSON_CreateNumber((double)call->sequence));
+	call->end = CALL_DONE;
 }
 
 /* --- fields ------------------------------------------------------------------- */
@@ -293,16 +303,12 @@ static cJSON *message_of(const char *role, const cJSON *content)
 	return message;
 }
 
-/* The input, with instructions as its first message. NULL when there is neither. */
-static cJSON *prompt_json(const cJSON *request)
+/* The input, with instructions as its first message. */
+static cJSON *prompt_json(const cJSON *request, const cJSON *input)
 {
-	const cJSON *input = json_get(request, "input"), *item;
-	const cJSON *instructions = json_get(request, "instructions");
-	static const char *const stored[] = { "instructions", "prompt", NULL };
+	const cJSON *instructions = json_get(request, "instructions"), *item;
 	cJSON *messages;
 
-	if (!input)
-		return json_members(request, stored);
 	if (!instructions)
 		return cJSON_Duplicate(input, /* recurse */ 1);
 	messages = cJSON_CreateArray();
@@ -318,20 +324,20 @@ static cJSON *prompt_json(const cJSON *request)
 
 cJSON *openai_responses_input(const struct call *call)
 {
-	static const char *const beside[] = { "tools", "tool_choice", "parallel_tool_calls" };
-	cJSON *prompt, *object;
+	static const char *const names[] = {
+		"instructions", "prompt", "tools", "tool_choice", "parallel_tool_calls", NULL,
+	};
+	const cJSON *input = json_get(call->request, "input");
+	cJSON *object;
 
 	if (!call->request)
 		return call_request_text(call);
-	prompt = prompt_json(call->request);
-	object = cJSON_CreateObject();
-	for (size_t i = 0; i < ARRAY_SIZE(beside); i++)
-		json_add_copy(object, beside[i], json_get(call->request, beside[i]));
-	if (object && !object->child) {
-		cJSON_Delete(object);
-		return prompt;
-	}
-	json_add(object, "input", prompt);
+	if (!input)
+		return json_members(call->request, names);
+	object = json_members(call->request, names + 2);
+	if (!object)
+		return prompt_json(call->request, input);
+	json_add(object, "input", prompt_json(call->request, input));
 	return object;
 }
 
@@ -428,6 +434,7 @@ static void request(struct call *call)
 	const cJSON *former = json_get(call->request, "previous_response_id");
 	const cJSON *conversation = json_get(call->request, "conversation");
 
+	openai_hide_keys(call);
 	if (cJSON_IsObject(conversation))
 		conversation = json_get(conversation, "id");
 	call_fact(call, "previousResponseId", former ? cJSON_Duplicate(former, /* recurse */ 1) : NULL);
@@ -437,7 +444,7 @@ static void request(struct call *call)
 const struct dialect openai_responses = {
 	.name = "openai.responses",
 	.title = "OpenAI responses",
-	.streams = "SSE",
+	.streams = "SSE, WebSocket",
 	.generation_name = "OpenAI-generation",
 	.operation = OPERATION_CHAT,
 	.has_media = true,

@@ -191,10 +191,22 @@ static void read_exception(struct call *call, uint64_t time_ns, const struct str
 	call->times.end_ns = time_ns;
 }
 
+void call_take_event(struct call *call, uint64_t time_ns, struct slice type, const cJSON *json)
+{
+	struct call_event event = { .time_ns = time_ns, .type = type, .data = json };
+
+	if (!call->times.first_event_ns)
+		call->times.first_event_ns = time_ns;
+	if (error_read(call, json) || choose_by_response(call, json))
+		call->has_shape = true;
+	call->dialect->event(call, &event);
+	if (call->end == CALL_DONE && !call->times.end_ns)
+		call->times.end_ns = time_ns;
+}
+
 void call_read_event(struct call *call, uint64_t time_ns, const struct stream_event *event)
 {
 	WATCH_MEMORY(call);
-	struct call_event parsed = { .time_ns = time_ns, .type = event->type };
 	_cleanup_(json_freep) cJSON *owned = NULL;
 	const cJSON *json;
 
@@ -218,14 +230,8 @@ void call_read_event(struct call *call, uint64_t time_ns, const struct stream_ev
 		return;
 	}
 	json = json_read(event->data, answer_flags(call), &owned, &call->marks);
-	if (!json)
-		return;
-	if (error_read(call, json) || choose_by_response(call, json))
-		call->has_shape = true;
-	parsed.data = json;
-	call->dialect->event(call, &parsed);
-	if (call->end == CALL_DONE && !call->times.end_ns)
-		call->times.end_ns = time_ns;
+	if (json)
+		call_take_event(call, time_ns, event->type, json);
 }
 
 /* Any body of an error, known form or not, even none. */

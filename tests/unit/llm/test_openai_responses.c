@@ -216,6 +216,22 @@ Test(openai_responses, a_generated_image_becomes_a_note)
 	cr_expect(strncmp(json_string(output, "result"), "[omitted data, 20000 bytes base64, sha256 ", 20) == 0, "%s", json_string(output, "result"));
 }
 
+/* What authorizes at a tool's server is no content. */
+Test(openai_responses, keys_of_tools_do_not_leave)
+{
+	static const char request[] = "{\"input\":\"x\",\"tools\":[{\"type\":\"mcp\",\"server_url\":\"https://x.example\",\"authorization\":\"sk-secret\","
+				      "\"headers\":{\"x-key\":\"sk-secret\",\"n\":1}},{\"type\":\"function\",\"name\":\"authorization\"}]}";
+	static const struct dialect *const family[] = { &openai_responses, &openai_realtime, &openai_chat };
+
+	for (size_t i = 0; i < ARRAY_SIZE(family); i++) {
+		_cleanup_(call_free) struct call *call = feed_request(family[i], request);
+
+		expect_json(cJSON_Duplicate(json_get(call->request, "tools"), /* recurse */ 1),
+			    "[{\"type\":\"mcp\",\"server_url\":\"https://x.example\",\"authorization\":\"[hidden]\",\"headers\":{\"x-key\":\"[hidden]\",\"n\":1}},"
+			    "{\"type\":\"function\",\"name\":\"authorization\"}]", family[i]->name, "tools");
+	}
+}
+
 Test(openai_responses, parameters_are_as_the_drop_in_has_them)
 {
 	_cleanup_(call_free) struct call *call = responses("{\"input\":\"x\",\"temperature\":0.2,\"max_output_tokens\":50,"

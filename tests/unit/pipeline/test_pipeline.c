@@ -551,3 +551,75 @@ Test(pipeline, equal_events_give_equal_lines_at_every_split)
 		cr_expect_str_eq(line, whole, "cut at %zu", at);
 	}
 }
+
+/* A whole text message of a WebSocket (RFC 6455 section 5.2); the client's mask is zero. */
+static void say_message(struct wire *wire, bool is_from_client, const char *text)
+{
+	_cleanup_(buf_done) struct buf frame = BUF_INIT(64 * KiB);
+	size_t len = strlen(text);
+
+	buf_add_char(&frame, (char)0x81);
+	buf_add_char(&frame, (char)(126 | (is_from_client ? 0x80 : 0)));
+	buf_add_char(&frame, (char)(len >> 8));
+	buf_add_char(&frame, (char)len);
+	buf_add(&frame, "\0\0\0", is_from_client ? 4 : 0);
+	buf_add_text(&frame, text);
+	move(wire, is_from_client == wire->is_server ? GT_READ : GT_WRITE, buf_slice(&frame));
+}
+
+#define SOCKET "GET /v1/responses HTTP/1.1\r\nHost: api.example\r\nAuthorization: Bearer sk-secret\r\n" \
+	       "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+#define UPGRADED "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+#define CREATE "{\"type\":\"response.create\",\"model\":\"m\",\"input\":\"a question of some length, so that its frame has the longer head; more of it, and more, and more\"}"
+#define CREATED "{\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"status\":\"in_progress\",\"model\":\"m-1\",\"output\":[],\"usage\":null}}"
+#define COMPLETED "{\"type\":\"response.completed\",\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"status\":\"completed\",\"model\":\"m-1\",\"output\":[]," \
+		  "\"usage\":{\"input_tokens\":9,\"output_tokens\":3,\"total_tokens\":12}}}"
+
+Test(pipeline, calls_of_a_websocket_are_lines_of_their_own)
+{
+	_cleanup_(tap_done) struct tap tap;
+	struct pipeline_totals totals;
+	struct wire wire;
+
+	tap_init(&tap, CONTENT_FULL);
+	wire = wire_open(&tap, 17, /* is_server */ false);
+	say_request(&wire, SOCKET);
+	say_response(&wire, UPGRADED);
+	pipeline_totals(tap.pipeline, &totals);
+	cr_expect_eq(totals.live_calls, 0, "a socket is no call yet");
+	say_message(&wire, /* is_from_client */ true, CREATE);
+	say_message(&wire, /* is_from_client */ false, CREATED);
+	pipeline_totals(tap.pipeline, &totals);
+	cr_expect_eq(totals.live_calls, 1);
+	say_message(&wire, /* is_from_client */ false, COMPLETED);
+	cr_assert_eq(tap.count, 1, "at its own end, not the socket's");
+	say_message(&wire, /* is_from_client */ true, CREATE);
+	pipeline_detach(tap.pipeline, (tap.now_ms + 5) * MS);
+	cr_assert_eq(tap.count, 2);
+	pipeline_totals(tap.pipeline, &totals);
+	cr_expect_eq(totals.live_calls, 0);
+	cr_expect_eq(totals.generations, 2);
+
+	cr_expect_str_neq(json_string(tap.lines[0], "id"), json_string(tap.lines[1], "id"));
+	expect(tap.lines[0], "usageDetails", "{\"input\":9,\"output\":3,\"total\":12}");
+	expect(tap.lines[0], "level", "\"DEFAULT\"");
+	expect(tap.lines[0], "http/status", "101");
+	expect(tap.lines[0], "http/method", "\"GET\"");
+	cr_expect_eq(json_get(json_get(tap.lines[0], "http"), "requestBytes")->valueint, (int)strlen(CREATE));
+	cr_expect_eq(json_get(json_get(tap.lines[0], "http"), "responseBytes")->valueint, (int)strlen(CREATED COMPLETED));
+	expect(tap.lines[1], "level", "\"WARNING\"");
+	expect(tap.lines[1], "evidence/reasons", "[\"detached\"]");
+}
+
+Test(pipeline, a_refused_handshake_is_no_call)
+{
+	_cleanup_(tap_done) struct tap tap;
+	struct wire wire;
+
+	tap_init(&tap, CONTENT_FULL);
+	wire = wire_open(&tap, 17, /* is_server */ false);
+	say_request(&wire, SOCKET);
+	say_body(&wire, 401, "{\"error\":{\"message\":\"no key\"}}");
+	say_close(&wire);
+	cr_expect_eq(tap.count, 0);
+}
