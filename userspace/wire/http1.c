@@ -136,8 +136,10 @@ static enum parse next_head(struct http1_reader *reader, struct slice *in, struc
 		return PARSE_MORE;
 	reader->scanned = 0;
 	if (!http1_head_read(reader->side, (struct slice){ in->ptr, len }, &item.head) ||
-	    !enter_body(reader, &item.head))
+	    !enter_body(reader, &item.head)) {
+		reader->is_head_too_long = http1_head_is_too_long((struct slice){ in->ptr, len });
 		return PARSE_BAD;
+	}
 	slice_take(in, len);
 	*ret = item;
 	return PARSE_ITEM;

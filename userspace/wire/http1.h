@@ -42,7 +42,7 @@ struct http1_reader {
 	uint64_t left;		/* bytes left of the body or the chunk */
 	size_t trailer_len;	/* so far, for the limit */
 	size_t scanned;		/* bytes of the unfinished head or line that hold no end of it */
-	bool is_head_too_long;	/* why the last PARSE_BAD: LIMIT_HTTP_HEAD */
+	bool is_head_too_long;	/* why the last PARSE_BAD: LIMIT_HTTP_HEAD, LIMIT_HTTP_HEADERS */
 };
 
 void http1_init(struct http1_reader *reader, enum http1_side side);

@@ -18,6 +18,9 @@ struct http1_framing {
 /* @text is a head from its start line to its empty line. False if it is none. */
 bool http1_head_read(enum http1_side side, struct slice text, struct http_head *ret);
 
+/* Whether it has too many fields, sound or not. */
+bool http1_head_is_too_long(struct slice text);
+
 /* False when the fields contradict each other or are not understood. */
 bool http1_framing_read(const struct http_head *head, struct http1_framing *ret);
 

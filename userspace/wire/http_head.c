@@ -108,6 +108,17 @@ static bool are_fields_sound(struct slice fields)
 	return true;
 }
 
+bool http1_head_is_too_long(struct slice text)
+{
+	struct slice line;
+	size_t count = 0;
+
+	take_line(&text, &line);
+	while (take_line(&text, &line))
+		count += line.len && !is_fold(line);
+	return count > LIMIT_HTTP_HEADERS;
+}
+
 bool http1_head_read(enum http1_side side, struct slice text, struct http_head *ret)
 {
 	struct http_head head = { .text = text, .major = 1 };

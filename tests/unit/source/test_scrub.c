@@ -277,6 +277,31 @@ Test(scrub, a_head_that_never_ends_is_bounded)
 	cr_expect_gt(scrubber_unsure(s.scrubber), 100 * 1024);
 }
 
+Test(scrub, unfinished_heads_of_all_connections_share_one_limit)
+{
+	_cleanup_(scrubbing_done) struct scrubbing s = {};
+	struct { struct gt_data_event data; char bytes[LIMIT_CAPTURE_RECORD / 2]; } moved;
+	static const char start[] = "GET / HTTP/1.1\r\nCookie: ";
+
+	scrubbing_open(&s, GT_FLAG_BORN);
+	for (uint64_t id = 2; id <= 2 + LIMIT_SCRUB_KEPT / sizeof(moved.bytes); id++) {
+		moved.data = (struct gt_data_event){
+			.event = { .conn_id = id, .type = GT_EVENT_DATA },
+			.len = sizeof(moved.bytes), .captured_len = sizeof(moved.bytes),
+		};
+		memset(moved.data.bytes, 'C', sizeof(moved.bytes));
+		memcpy(moved.data.bytes, start, sizeof(start) - 1);
+		cr_expect_eq(scrubber_unsure(s.scrubber), 0, "connection %zu", (size_t)id);
+		scrubber_event(s.scrubber, &moved.data.event);
+		cr_assert_null(memmem(moved.data.bytes, sizeof(moved.bytes), "CC", 2), "connection %zu", (size_t)id);
+	}
+	/* What comes next of the last one cannot be known any more. */
+	moved.data.offset = sizeof(moved.bytes);
+	memcpy(moved.data.bytes, "\r\n\r\nplain", 9);
+	scrubber_event(s.scrubber, &moved.data.event);
+	cr_expect_gt(scrubber_unsure(s.scrubber), 0);
+}
+
 Test(scrub, connections_beyond_the_limit_are_forgotten_not_kept)
 {
 	_cleanup_(scrubbing_done) struct scrubbing s = {};

@@ -339,6 +339,7 @@ Test(http1, too_many_fields_are_bad)
 		wire_init(&wire, HTTP1_REQUEST, NULL);
 		feed(&wire, head.ptr, head.len);
 		cr_expect_eq(wire.is_bad, over, "%zu over", over);
+		cr_expect_eq(wire.reader.is_head_too_long, over, "%zu over", over);
 		wire_done(&wire);
 	}
 }

@@ -221,6 +221,22 @@ Test(multipart, a_form_cut_off_in_a_file_tells_of_it)
 	}
 }
 
+/* A line that begins as a delimiter and goes on with too many spaces is content. */
+Test(multipart, spaces_behind_a_boundary_have_a_limit)
+{
+	for (int over = 0; over < 2; over++) {
+		struct stream_reader *reader = stream_new(FRAMING_MULTIPART, SLICE(FORM));
+		_cleanup_(buf_done) struct buf wire = BUF_INIT(4 * KiB), trace = BUF_INIT(4 * KiB);
+
+		buf_add_text(&wire, "--XX\r\n" FIELD("a") "1\r\n--XX");
+		/* The line's end is counted, too. */
+		buf_printf(&wire, "%*s\r\n" FIELD("b") "2\r\n--XX--\r\n", LIMIT_BOUNDARY_PADDING - 2 + over, "");
+		feed(reader, buf_slice(&wire), &trace);
+		cr_expect_eq(strstr(buf_text(&trace), "b=<2>") != NULL, !over, "%d over: %s", over, buf_text(&trace));
+		stream_free(&reader);
+	}
+}
+
 /* One byte below each limit, and one above. */
 Test(multipart, limits_cut_fields_and_skip_parts_and_are_counted)
 {
