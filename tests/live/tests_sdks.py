@@ -378,6 +378,19 @@ def test_openai_async_images_audio_and_decisions_plain(test):
           GT_ASYNC="1")
 
 
+def test_openai_over_websocket_and_tls(test):
+    watch(test, "sdk_openai_ws.py", LANES_PLAN + REALTIME_PLAN, is_tls=True)
+
+
+def test_openai_async_over_websocket_plain_and_zipped(test):
+    watch(test, "sdk_openai_ws.py", LANES_PLAN + REALTIME_PLAN, is_tls=False, GT_ASYNC="1",
+          GT_DEFLATE="1")
+
+
+def test_openai_over_websocket_at_the_server_over_tls(test):
+    watch(test, "sdk_openai_ws.py", LANES_PLAN + REALTIME_PLAN, is_tls=True, role="server")
+
+
 def test_openai_chat_at_the_server_over_tls(test):
     watch(test, "sdk_openai.py", OPENAI_PLAN + OTHER_PLAN, is_tls=True, role="server")
 
