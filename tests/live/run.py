@@ -23,6 +23,7 @@ import tests_clients
 import tests_codings
 import tests_doctor
 import tests_equality
+import tests_equality_responses
 import tests_faults
 import tests_http2
 import tests_kernel
@@ -32,7 +33,7 @@ import tests_sdks
 import tests_server
 
 MODULES = (tests_clients, tests_codings, tests_server, tests_faults, tests_kernel, tests_langfuse,
-           tests_equality, tests_doctor, tests_sdks, tests_record, tests_http2)
+           tests_equality, tests_equality_responses, tests_doctor, tests_sdks, tests_record, tests_http2)
 LIMIT_S = 120
 
 

@@ -26,7 +26,7 @@ class Verdict(BaseModel):
 def method_of(client, call):
     """What to call, and with which arguments."""
     resource = {"chat/completions": client.chat.completions, "completions": client.completions,
-                "embeddings": client.embeddings}[call["path"]]
+                "embeddings": client.embeddings, "responses": client.responses}[call["path"]]
     arguments = dict(call["body"])
     if "timeout" in call:
         arguments["timeout"] = call["timeout"]
@@ -46,6 +46,9 @@ class Stream:
     def take(self, event):
         """True when the caller has had enough."""
         self.report.add_event(event.model_dump())
+        # Of a response's events.
+        if getattr(event, "delta", None):
+            self.report.fields["first"] = self.report.fields["first"] or time.monotonic_ns()
         if self.report.fields["first"] and not self.report.fields["first_ns"]:
             self.report.fields["first_ns"] = time.time_ns()
         self.left -= 1
