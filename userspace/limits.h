@@ -63,6 +63,7 @@
 #define LIMIT_JSON_VALUES		(512 * KiB)	/* values of one text, in number */
 #define LIMIT_JSON_SCRATCH		(64 * KiB)	/* memory of one event's tree, per thread */
 #define LIMIT_BASE64			(1 * KiB)	/* longer ones in a request become a note */
+#define LIMIT_CALLS			(512 * MiB)	/* texts and parsed requests of all calls under way */
 #define LIMIT_PATH			(2 * KiB)	/* of a request's path, to tell the dialect and the model */
 #define LIMIT_LANES			128		/* calls under way on one WebSocket, and steers */
 #define LIMIT_SOCKET_ITEMS		256		/* of a Realtime conversation, as its responses' input */

@@ -18,6 +18,7 @@ struct pipeline {
 	struct pipeline_options options;
 	struct conn_table *table;
 	struct pipeline_totals totals;
+	size_t held;		/* bytes, by all calls */
 	bool is_freed;		/* what ends now has nobody to go to */
 };
 
@@ -139,8 +140,10 @@ static struct subject *subject_of(struct pipeline *pipeline, const struct http_h
 	struct subject found = { .call = call_begin(head, max_content, &is_out_of_memory) };
 	struct subject *subject = NULL;
 
-	if (!found.call)
-		found.lanes = lanes_begin(head, max_content, &is_out_of_lanes);
+	if (found.call)
+		found.call->budget = &pipeline->held;
+	else
+		found.lanes = lanes_begin(head, max_content, &pipeline->held, &is_out_of_lanes);
 	if (found.call || found.lanes)
 		subject = malloc(sizeof(*subject));
 	if (subject) {

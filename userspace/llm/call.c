@@ -80,6 +80,8 @@ void call_free(struct call **callp)
 
 	if (!call)
 		return;
+	if (call->budget)
+		*call->budget -= call->held;
 	cJSON_Delete(call->request);
 	cJSON_Delete(call->output);
 	cJSON_Delete(call->metadata);
@@ -256,6 +258,19 @@ void call_chunk(struct call *call, uint64_t time_ns)
 	call->times.last_token_ns = time_ns;
 }
 
+bool call_hold(struct call *call, size_t n)
+{
+	if (!call->budget)
+		return true;
+	if (*call->budget + n > LIMIT_CALLS) {
+		call->marks |= LOSS_BIT(LOSS_MEMORY_LIMIT);
+		return false;
+	}
+	*call->budget += n;
+	call->held += n;
+	return true;
+}
+
 void call_add(struct call *call, struct buf *buf, const char *text)
 {
 	struct slice s = slice_of(text);
@@ -264,6 +279,10 @@ void call_add(struct call *call, struct buf *buf, const char *text)
 	/* What follows a cut would join text that does not belong together. */
 	if (!s.len || buf->is_full)
 		return;
+	if (!call_hold(call, s.len)) {
+		buf->is_full = true;
+		return;
+	}
 	fits = utf8_prefix(s, buf->max - buf->len);
 	buf_add(buf, s.ptr, fits);
 	if (fits < s.len) {

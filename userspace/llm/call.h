@@ -82,6 +82,8 @@ struct call {
 	const struct dialect *dialect;	/* may change until something of the answer was read */
 	enum operation operation;	/* the dialect's, unless the dialect knows better */
 	size_t max_content;		/* of each text kept */
+	size_t *budget;			/* bytes that all calls of its owner hold; borrowed; NULL: nobody counts */
+	size_t held;			/* of those, its own */
 	uint64_t lane;			/* which call of a WebSocket, from 1; 0: it is an exchange of its own */
 	bool is_path_known;
 	struct buf path;		/* decoded, without query; the end of one over LIMIT_PATH */
@@ -155,6 +157,10 @@ const char *call_model(const struct call *call);
 
 /* A content-bearing event arrived: counts it, keeps first, last and gap. */
 void call_chunk(struct call *call, uint64_t time_ns);
+
+/* Whether the call may hold @n bytes more, which then count as held until it is freed.
+ * False, and marked, when all calls together would hold more than LIMIT_CALLS. */
+bool call_hold(struct call *call, size_t n);
 
 /* Appends to one of the call's bufs and marks what it cut. */
 void call_add(struct call *call, struct buf *buf, const char *text);

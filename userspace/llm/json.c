@@ -94,3 +94,22 @@ void json_add_u64(cJSON *object, const char *name, uint64_t value)
 	snprintf(text, sizeof(text), "%" PRIu64, value);
 	cJSON_AddRawToObject(object, name, text);
 }
+
+size_t json_size(const cJSON *json)
+{
+	/* What an allocation costs beside its bytes. */
+	enum { OVERHEAD = 16 };
+	size_t size = 0;
+	const cJSON *child;
+
+	if (!json)
+		return 0;
+	size = sizeof(*json) + OVERHEAD;
+	if (json->string)
+		size += strlen(json->string) + OVERHEAD;
+	if (json->valuestring)
+		size += strlen(json->valuestring) + OVERHEAD;
+	cJSON_ArrayForEach(child, json)
+		size += json_size(child);
+	return size;
+}

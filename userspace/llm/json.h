@@ -56,6 +56,9 @@ void json_add_copy(cJSON *object, const char *name, const cJSON *item);
 /* A whole number, all 64 bits of it. */
 void json_add_u64(cJSON *object, const char *name, uint64_t value);
 
+/* Bytes that the tree takes in memory, about. */
+size_t json_size(const cJSON *json);
+
 /* Makes *json fit @max bytes, printed compactly (a string: its own bytes), by
  * cutting its longest strings; where that is not enough, the start of the
  * printed text takes its place. True when something was cut. */

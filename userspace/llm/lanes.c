@@ -103,7 +103,8 @@ static const struct socket_grammar *grammar_of(struct slice path)
 	return NULL;
 }
 
-struct lanes *lanes_begin(const struct http_head *request, size_t max_content, bool *ret_no_memory)
+struct lanes *lanes_begin(const struct http_head *request, size_t max_content, size_t *budget,
+			  bool *ret_no_memory)
 {
 	struct slice path = request->target, query = take_query(&path);
 	const struct socket_grammar *grammar = grammar_of(path);
@@ -118,6 +119,7 @@ struct lanes *lanes_begin(const struct http_head *request, size_t max_content, b
 		return NULL;
 	lanes->grammar = grammar;
 	lanes->max_content = max_content;
+	lanes->budget = budget;
 	lanes->model = lanes->failed_id = BUF_INIT(KEY_MAX_BYTES);
 	read_model(lanes, query);
 	return lanes;
@@ -182,6 +184,7 @@ static struct call *new_call(struct lanes *lanes, uint64_t time_ns)
 
 	if (!call)
 		return NULL;
+	call->budget = lanes->budget;
 	call->lane = ++lanes->number;
 	call->is_path_known = true;
 	call->is_stream = true;

@@ -22,9 +22,10 @@ struct lane {
 	uint64_t lost_before;		/* bytes the socket had lost before what concerns it */
 };
 
-/* For the handshake's request. NULL when it asks for no socket of a kind that is known,
+/* For the handshake's request. @budget: see struct call; may be NULL. NULL when it asks for no socket of a kind that is known,
  * or (then *ret_no_memory) for want of memory. */
-struct lanes *lanes_begin(const struct http_head *request, size_t max_content, bool *ret_no_memory);
+struct lanes *lanes_begin(const struct http_head *request, size_t max_content, size_t *budget,
+			  bool *ret_no_memory);
 void lanes_free(struct lanes **lanes);
 
 /* One text message. @lost_bytes: how many the socket has lost by now. */

@@ -40,6 +40,7 @@ extern const struct socket_grammar responses_socket, realtime_socket;
 struct lanes {
 	const struct socket_grammar *grammar;
 	size_t max_content;
+	size_t *budget;			/* of its calls */
 	uint64_t number;		/* of the last call */
 	uint64_t lost_bytes;
 	uint64_t last_end_ns;		/* of the call that ended last */

@@ -81,6 +81,8 @@ void call_read_request(struct call *call, struct slice body, bool is_truncated)
 	}
 	call->request = TAKE_PTR(json);
 	settle_request(call);
+	if (!call_hold(call, json_size(call->request)))
+		json_freep(&call->request);
 }
 
 /* A file as what is known of it. */

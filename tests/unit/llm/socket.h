@@ -18,7 +18,7 @@ static inline struct lanes *open_socket(const char *target)
 	struct http_head head = { .method = SLICE("GET"), .target = slice_of(target), .fields = SLICE(HANDSHAKE) };
 	bool is_out_of_memory;
 
-	return lanes_begin(&head, LIMIT_CONTENT, &is_out_of_memory);
+	return lanes_begin(&head, LIMIT_CONTENT, /* budget */ NULL, &is_out_of_memory);
 }
 
 /* @script: a message a line, "C " or "S " (who sends it) before it; number n comes at

@@ -73,3 +73,24 @@ Test(call, free_takes_nothing_and_leaves_nothing)
 	call_free(&call);
 	cr_expect_null(call);
 }
+
+Test(call, calls_share_a_budget_and_give_back_what_they_held)
+{
+	size_t budget = LIMIT_CALLS - 10;
+	struct call *call = call_new(&openai_chat, LIMIT_CONTENT);
+	_cleanup_(call_free) struct call *next = call_new(&openai_chat, LIMIT_CONTENT);
+
+	call->budget = next->budget = &budget;
+	call_add(call, &call->response_id, "12345678");
+	cr_expect_eq(budget, LIMIT_CALLS - 2);
+	call_add(next, &next->response_id, "123");
+	cr_expect_eq(next->response_id.len, 0, "what has no room is left out whole");
+	cr_expect_eq(next->marks, LOSS_BIT(LOSS_MEMORY_LIMIT));
+	call_read_request(next, SLICE("{\"messages\":[]}"), /* is_truncated */ false);
+	cr_expect_null(next->request);
+	cr_expect(call_is_recognised(next), "it was looked at before it was given up");
+	call_free(&call);
+	cr_expect_eq(budget, LIMIT_CALLS - 10);
+	call_read_request(next, SLICE("{}"), /* is_truncated */ false);
+	cr_expect_null(next->request, "a tree has its size, too");
+}

@@ -21,7 +21,7 @@ Test(lanes, begin_at_the_handshake_of_a_known_socket)
 		struct http_head head = { .method = slice_of(handshakes[i].method), .target = slice_of(handshakes[i].target),
 					  .fields = slice_of(handshakes[i].fields) };
 		bool is_out_of_memory;
-		_cleanup_(lanes_freep) struct lanes *lanes = lanes_begin(&head, LIMIT_CONTENT, &is_out_of_memory);
+		_cleanup_(lanes_freep) struct lanes *lanes = lanes_begin(&head, LIMIT_CONTENT, /* budget */ NULL, &is_out_of_memory);
 
 		cr_expect_eq(lanes != NULL, handshakes[i].is_socket, "%s %s %s", handshakes[i].method, handshakes[i].target, handshakes[i].fields);
 		cr_expect_not(is_out_of_memory);
