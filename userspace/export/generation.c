@@ -434,7 +434,7 @@ static void add_metadata(cJSON *line, const struct generation_options *options,
 
 static const char *const request_id_names[] = {
 	"x-request-id", "request-id", "apim-request-id", "x-amzn-requestid",
-	"x-generation-id", "x-litellm-call-id", "cf-ray",
+	"x-generation-id", "x-debug-trace-id", "x-litellm-call-id", "cf-ray",
 };
 
 static void add_request_id(cJSON *http, const struct http_head *head)

@@ -130,7 +130,8 @@ static void chat_event(struct call *call, const struct call_event *event)
 static void chat_response(struct call *call, const cJSON *body)
 {
 	const cJSON *message = json_get(body, "message"), *item;
-	struct choice *choice = is_chat_response(body) ? call_choice(call, 0) : NULL;
+	/* Cut inside of the message, it has no finish_reason. */
+	struct choice *choice = cJSON_IsObject(message) ? call_choice(call, 0) : NULL;
 
 	if (!choice)
 		return;
@@ -145,9 +146,19 @@ static void chat_response(struct call *call, const cJSON *body)
 	read_usage(call, json_get(body, "usage"));
 }
 
+/* Documents that the answer is to rest on are read by the model like the messages. */
 static cJSON *messages(const struct call *call)
 {
-	return chat_input(call, "messages", /* system */ NULL);
+	cJSON *input = chat_input(call, "messages", /* system */ NULL), *object;
+	const cJSON *documents = json_array(call->request, "documents");
+
+	if (!documents || !documents->child)
+		return input;
+	object = cJSON_IsObject(input) ? input : cJSON_CreateObject();
+	json_add_copy(object, "documents", documents);
+	if (object != input)
+		json_add(object, "messages", input);
+	return object;
 }
 
 static cJSON *chat_parameters(const struct call *call)
@@ -179,11 +190,18 @@ static void embed_event(struct call *call, const struct call_event *event)
 	(void)event;
 }
 
+/* A bit for each dimension. */
+static bool is_packed(const char *type)
+{
+	return type && (strcmp(type, "binary") == 0 || strcmp(type, "ubinary") == 0);
+}
+
 static void embed_response(struct call *call, const cJSON *body)
 {
 	const cJSON *vectors = json_get(body, "embeddings");
 	const cJSON *billed = json_get(json_get(body, "meta"), "billed_units");
 	uint64_t input = json_count(billed, "input_tokens");
+	size_t dimensions;
 
 	call_set(call, &call->response_id, json_string(body, "id"));
 	call_fact(call, "billedUnits", billed ? cJSON_Duplicate(billed, /* recurse */ 1) : NULL);
@@ -196,8 +214,9 @@ static void embed_response(struct call *call, const cJSON *body)
 		vectors = vectors->child;
 	if (call->end != CALL_DONE || !cJSON_IsArray(vectors))
 		return;
+	dimensions = vector_dimensions(vectors->child) * (is_packed(vectors->string) ? 8 : 1);
 	cJSON_Delete(call->output);
-	call->output = vectors_note(vector_dimensions(vectors->child), (size_t)cJSON_GetArraySize(vectors));
+	call->output = vectors_note(dimensions, (size_t)cJSON_GetArraySize(vectors));
 }
 
 static cJSON *embed_input(const struct call *call)

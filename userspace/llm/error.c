@@ -30,13 +30,21 @@ static bool set_type(struct call *call, const cJSON *object, const char *name)
 	return call->error_type.len > 0;
 }
 
+/* Mistral's codes are numbers, as text. */
+static bool has_word(const cJSON *object, const char *name)
+{
+	const char *text = json_string(object, name);
+
+	return text && text[strspn(text, "0123456789")];
+}
+
 bool error_read_object(struct call *call, const cJSON *error)
 {
 	const char *message = json_string(error, "message");
 
 	set(call, &call->error_message, message);
 	/* The code is the finer word (rate_limit_exceeded), where it is a word; Google's is the status. */
-	if ((!cJSON_IsString(json_get(error, "code")) || !set_type(call, error, "code")) &&
+	if ((!has_word(error, "code") || !set_type(call, error, "code")) &&
 	    !set_type(call, error, "type") &&
 	    (!cJSON_IsString(json_get(error, "status")) || !set_type(call, error, "status")))
 		set_type(call, error, "code");

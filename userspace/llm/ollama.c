@@ -13,6 +13,13 @@ static bool is_done(const cJSON *body)
 	return cJSON_IsTrue(json_get(body, "done"));
 }
 
+/* Without a prompt, the model was loaded or unloaded, no more: that is no call. The
+ * done_reason says so, too, but comes last: an answer that was cut may not have it. */
+static bool is_load(const cJSON *body, const char *text)
+{
+	return is_done(body) && (!text || !*text) && !json_get(body, "eval_count");
+}
+
 /* A prompt that was in the cache whole has no count: then it is not known. */
 static void read_usage(struct call *call, const cJSON *body)
 {
@@ -76,23 +83,30 @@ static bool read_message(struct call *call, struct choice *choice, const cJSON *
 
 static bool is_chat_request(const cJSON *body)
 {
-	return json_array(body, "messages") && json_string(body, "model");
+	const cJSON *messages = json_array(body, "messages");
+
+	return messages && messages->child && json_string(body, "model");
 }
 
 static bool is_chat_response(const cJSON *body)
 {
-	return cJSON_IsObject(json_get(body, "message")) && cJSON_IsBool(json_get(body, "done"));
+	const cJSON *message = json_get(body, "message");
+
+	return cJSON_IsObject(message) && cJSON_IsBool(json_get(body, "done")) &&
+	       !is_load(body, json_string(message, "content"));
 }
 
+/* Cut inside of the text, it has no "done". */
 static bool read_chat(struct call *call, const cJSON *body)
 {
-	struct choice *choice = call_choice(call, 0);
+	const cJSON *message = json_get(body, "message");
+	struct choice *choice = cJSON_IsObject(message) ? call_choice(call, 0) : NULL;
 	bool has_any;
 
-	call_set(call, &call->response_model, json_string(body, "model"));
 	if (!choice)
 		return false;
-	has_any = read_message(call, choice, json_get(body, "message"));
+	call_set(call, &call->response_model, json_string(body, "model"));
+	has_any = read_message(call, choice, message);
 	if (is_done(body))
 		read_end(call, choice, body);
 	return has_any;
@@ -109,15 +123,13 @@ static bool is_end_by_error(struct call *call, const cJSON *body)
 
 static void chat_event(struct call *call, const struct call_event *event)
 {
-	if (!is_end_by_error(call, event->data) &&
-	    is_chat_response(event->data) && read_chat(call, event->data))
+	if (!is_end_by_error(call, event->data) && read_chat(call, event->data))
 		call_chunk(call, event->time_ns);
 }
 
 static void chat_response(struct call *call, const cJSON *body)
 {
-	if (is_chat_response(body))
-		read_chat(call, body);
+	read_chat(call, body);
 }
 
 static cJSON *chat_request_input(const struct call *call)
@@ -149,24 +161,29 @@ static cJSON *parameters(const struct call *call)
 
 static bool is_generate_request(const cJSON *body)
 {
-	return json_string(body, "model") && json_get(body, "prompt") && !json_get(body, "messages");
+	const char *prompt = json_string(body, "prompt");
+
+	return json_string(body, "model") && prompt && *prompt && !json_get(body, "messages");
 }
 
 static bool is_generate_response(const cJSON *body)
 {
-	return json_string(body, "response") && cJSON_IsBool(json_get(body, "done"));
+	const char *text = json_string(body, "response");
+
+	return text && cJSON_IsBool(json_get(body, "done")) && !is_load(body, text);
 }
 
 static bool read_generate(struct call *call, const cJSON *body)
 {
-	struct choice *choice = call_choice(call, 0);
+	const char *text = json_string(body, "response");
+	struct choice *choice = text ? call_choice(call, 0) : NULL;
 	bool has_any;
 
-	call_set(call, &call->response_model, json_string(body, "model"));
 	if (!choice)
 		return false;
+	call_set(call, &call->response_model, json_string(body, "model"));
 	choice->has_content = true;
-	has_any = chat_add(call, &choice->content, json_string(body, "response"));
+	has_any = chat_add(call, &choice->content, text);
 	has_any |= chat_add(call, &choice->reasoning, json_string(body, "thinking"));
 	if (is_done(body))
 		read_end(call, choice, body);
@@ -175,15 +192,13 @@ static bool read_generate(struct call *call, const cJSON *body)
 
 static void generate_event(struct call *call, const struct call_event *event)
 {
-	if (!is_end_by_error(call, event->data) &&
-	    is_generate_response(event->data) && read_generate(call, event->data))
+	if (!is_end_by_error(call, event->data) && read_generate(call, event->data))
 		call_chunk(call, event->time_ns);
 }
 
 static void generate_response(struct call *call, const cJSON *body)
 {
-	if (is_generate_response(body))
-		read_generate(call, body);
+	read_generate(call, body);
 }
 
 static cJSON *generate_input(const struct call *call)
@@ -228,6 +243,7 @@ static void embed_response(struct call *call, const cJSON *body)
 
 	call_set(call, &call->response_model, json_string(body, "model"));
 	read_usage(call, body);
+	usage_add_up(&call->usage);	/* nothing but input is counted here */
 	call_fact(call, "serverTimings", json_members(body, timings));
 	if (call->end != CALL_DONE || (!vectors && !single))
 		return;

@@ -99,6 +99,8 @@ void openai_read_finish(struct call *call, struct choice *choice, const cJSON *i
 
 	call_set(call, &choice->finish_reason, reason);
 	copy_fact(call, "stopReason", item, "stop_reason");	/* vLLM: the string or token that stopped it */
+	if (reason && strcmp(reason, "error") == 0)	/* Mistral, vLLM: status 200 all the same */
+		call->is_error = true;
 	if (reason && strcmp(reason, "content_filter") == 0)
 		call_refuse(call, "stopped by the provider's content filter");
 }

@@ -39,6 +39,7 @@ static const struct { const char *host, *provider; } hosts[] = {
 	{ "router.huggingface.co",		"huggingface" },
 	{ "api.moonshot.ai",			"moonshot_ai" },
 	{ "open.bigmodel.cn",			"zhipu_ai" },
+	{ "ollama.com",				"ollama" },
 };
 
 /* Without the port. An IPv6 literal keeps its brackets, and matches nothing. */

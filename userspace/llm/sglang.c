@@ -76,7 +76,8 @@ static bool read_answer(struct call *call, const cJSON *body, uint64_t position,
 	struct choice *choice;
 	bool has_any = false;
 
-	if (!cJSON_IsObject(meta))
+	/* Cut inside of the text, it has no meta_info. */
+	if (!cJSON_IsObject(meta) && !text)
 		return false;
 	choice = call_choice(call, index == COUNT_UNKNOWN ? position : index);
 	if (!choice)

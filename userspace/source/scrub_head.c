@@ -14,7 +14,7 @@ static const char *const fields[] = {
 	"traceparent", "tracestate", "x-ratelimit-*", "ratelimit-*",
 	/* request ids, as generation.c has them */
 	"x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "x-generation-id",
-	"x-litellm-call-id", "cf-ray",
+	"x-debug-trace-id", "x-litellm-call-id", "cf-ray",
 	/* of providers and their clients */
 	"anthropic-beta", "anthropic-ratelimit-*", "anthropic-version", "azureml-model-deployment",
 	"azureml-model-group", "openai-beta", "openai-model", "openai-processing-ms", "openai-version",

@@ -3,6 +3,8 @@
 #include "feed.h"
 #include "llm/servers.h"
 
+#define OLLAMA_CHAT "{\"model\":\"l\",\"messages\":[{\"role\":\"user\",\"content\":\"p\"}]}"
+
 static const struct {
 	const char *name;
 	const struct dialect *dialect;
@@ -13,12 +15,12 @@ static const struct {
 	uint64_t chunks;
 	enum call_end end;
 } answers[] = {
-	{ "ollama chat, whole", &ollama_chat, "{\"model\":\"l\",\"messages\":[]}", NULL,
+	{ "ollama chat, whole", &ollama_chat, OLLAMA_CHAT, NULL,
 	  "{\"model\":\"l:8b\",\"message\":{\"role\":\"assistant\",\"content\":\"Hi\",\"thinking\":\"Hm\"},\"done\":true,"
 	  "\"done_reason\":\"stop\",\"prompt_eval_count\":26,\"eval_count\":50}",
 	  "{\"role\":\"assistant\",\"content\":\"Hi\",\"reasoning\":\"Hm\"}",
 	  "{\"input\":26,\"output\":50,\"total\":76}", "stop", 0, CALL_DONE },
-	{ "ollama chat, tools and a cached prompt", &ollama_chat, "{\"model\":\"l\",\"messages\":[]}",
+	{ "ollama chat, tools and a cached prompt", &ollama_chat, OLLAMA_CHAT,
 	  "{\"model\":\"l\",\"message\":{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"function\":"
 	  "{\"name\":\"f\",\"arguments\":{\"a\":1}}}]},\"done\":false}\n"
 	  "{\"model\":\"l\",\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true,\"done_reason\":\"stop\",\"eval_count\":5}",
@@ -30,7 +32,7 @@ static const struct {
 	  NULL, "\"ab\"", "{\"input\":1,\"output\":2,\"total\":3}", "length", 2, CALL_DONE },
 	{ "ollama embed", &ollama_embed, "{\"model\":\"l\",\"input\":[\"a\",\"b\"]}", NULL,
 	  "{\"model\":\"l\",\"embeddings\":[[1,2,3],[4,5,6]],\"prompt_eval_count\":4}",
-	  "{\"dimensions\":3,\"count\":2}", "{\"input\":4}", NULL, 0, CALL_DONE },
+	  "{\"dimensions\":3,\"count\":2}", "{\"input\":4,\"total\":4}", NULL, 0, CALL_DONE },
 	{ "cohere chat, whole", &cohere_chat, "{\"model\":\"c\",\"messages\":[]}", NULL,
 	  "{\"id\":\"x\",\"finish_reason\":\"COMPLETE\",\"message\":{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\","
 	  "\"thinking\":\"Hm\"},{\"type\":\"text\",\"text\":\"Hi\"}]},\"usage\":{\"billed_units\":{\"input_tokens\":5.0},"
@@ -50,6 +52,9 @@ static const struct {
 	{ "cohere embed by type", &cohere_embed, "{\"model\":\"c\",\"texts\":[\"a\"]}", NULL,
 	  "{\"id\":\"x\",\"embeddings\":{\"float\":[[1,2]],\"int8\":[[1,2]]},\"texts\":[\"a\"],\"meta\":{\"billed_units\":{\"input_tokens\":3}}}",
 	  "{\"dimensions\":2,\"count\":1}", "{\"input\":3,\"total\":3}", NULL, 0, CALL_DONE },
+	{ "cohere embed, eight dimensions a byte", &cohere_embed, "{\"model\":\"c\",\"texts\":[\"a\"]}", NULL,
+	  "{\"id\":\"x\",\"embeddings\":{\"ubinary\":[[1,2]]},\"texts\":[\"a\"],\"meta\":{\"billed_units\":{\"input_tokens\":3}}}",
+	  "{\"dimensions\":16,\"count\":1}", "{\"input\":3,\"total\":3}", NULL, 0, CALL_DONE },
 	{ "tgi, whole, in an array", &tgi_generate, "{\"inputs\":\"p\"}", NULL,
 	  "[{\"generated_text\":\"Hi\",\"details\":{\"finish_reason\":\"length\",\"generated_tokens\":2,\"prefill\":[{\"id\":1}]}}]",
 	  "\"Hi\"", "{\"input\":1,\"output\":2,\"total\":3}", "length", 0, CALL_DONE },
@@ -113,13 +118,17 @@ static const struct {
 	const struct dialect *dialect;
 	const char *request, *event, *message, *type;
 } errors[] = {
-	{ "ollama", &ollama_chat, "{\"model\":\"l\",\"messages\":[]}", "{\"error\":\"model stopped\"}", "model stopped", "" },
+	{ "ollama", &ollama_chat, OLLAMA_CHAT, "{\"error\":\"model stopped\"}", "model stopped", "" },
 	{ "cohere", &cohere_chat, "{\"model\":\"c\",\"messages\":[]}",
 	  "{\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"ERROR\",\"error\":\"overloaded\"}}", "overloaded", "ERROR" },
 	{ "tgi", &tgi_generate, "{\"inputs\":\"p\"}", "{\"error\":\"out of memory\",\"error_type\":\"generation\"}",
 	  "out of memory", "generation" },
 	{ "llama.cpp", &llamacpp_completion, "{\"prompt\":\"p\"}",
 	  "{\"error\":{\"code\":500,\"message\":\"slot\",\"type\":\"server_error\"}}", "slot", "server_error" },
+	{ "mistral", &mistral_fim, "{\"prompt\":\"p\"}",
+	  "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}", "", "" },
+	{ "mistral, numbered", &mistral_fim, "{\"prompt\":\"p\"}",
+	  "{\"object\":\"error\",\"message\":\"no\",\"type\":\"invalid_model\",\"code\":\"1500\"}", "no", "invalid_model" },
 	{ "sglang aborts", &sglang_generate, "{\"text\":\"p\"}",
 	  "{\"text\":\"\",\"meta_info\":{\"finish_reason\":{\"type\":\"abort\",\"message\":\"too long\",\"err_type\":\"BadRequest\"}}}",
 	  "too long", "BadRequest" },
@@ -128,7 +137,7 @@ static const struct {
 Test(servers, an_error_is_the_last_line_of_ollama)
 {
 	static const struct { const struct dialect *dialect; const char *request; } calls[] = {
-		{ &ollama_chat, "{\"model\":\"l\",\"messages\":[]}" },
+		{ &ollama_chat, OLLAMA_CHAT },
 		{ &ollama_generate, "{\"model\":\"l\",\"prompt\":\"p\"}" },
 	};
 
@@ -152,6 +161,54 @@ Test(servers, errors_inside_a_stream_are_the_calls)
 	}
 }
 
+static const struct { const char *name; const struct dialect *dialect; const char *request, *answer; } loads[] = {
+	{ "chat, loaded", &ollama_chat, "{\"model\":\"l\",\"messages\":[]}",
+	  "{\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done_reason\":\"load\",\"done\":true}" },
+	{ "generate, loaded", &ollama_generate, "{\"model\":\"l\"}",
+	  "{\"response\":\"\",\"done_reason\":\"load\",\"done\":true}" },
+	{ "generate, unloaded", &ollama_generate, "{\"model\":\"l\",\"prompt\":\"\",\"keep_alive\":0}",
+	  "{\"response\":\"\",\"done_reason\":\"unload\",\"done\":true}" },
+};
+
+Test(servers, loading_a_model_is_no_call)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(loads); i++) {
+		_cleanup_(call_free) struct call *call = feed_request(loads[i].dialect, loads[i].request);
+
+		feed_response(call, 200, loads[i].answer);
+		cr_expect_not(call_is_recognised(call), "%s", loads[i].name);
+	}
+}
+
+static const struct {
+	const char *name;
+	const struct dialect *dialect;
+	const char *request, *start, *output;
+} cuts[] = {
+	{ "ollama chat", &ollama_chat, OLLAMA_CHAT,
+	  "{\"model\":\"l\",\"message\":{\"role\":\"assistant\",\"content\":\"Hel",
+	  "{\"role\":\"assistant\",\"content\":\"Hel\"}" },
+	{ "ollama generate", &ollama_generate, "{\"model\":\"l\",\"prompt\":\"p\"}",
+	  "{\"model\":\"l\",\"response\":\"Hel", "\"Hel\"" },
+	{ "cohere chat", &cohere_chat, "{\"model\":\"c\",\"messages\":[]}",
+	  "{\"id\":\"x\",\"message\":{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"Hel",
+	  "{\"role\":\"assistant\",\"content\":\"Hel\"}" },
+	{ "llama.cpp", &llamacpp_completion, "{\"prompt\":\"p\"}", "{\"index\":0,\"content\":\"Hel", "\"Hel\"" },
+	{ "tgi", &tgi_generate, "{\"inputs\":\"p\"}", "{\"generated_text\":\"Hel", "\"Hel\"" },
+	{ "sglang", &sglang_generate, "{\"text\":\"p\"}", "{\"text\":\"Hel", "\"Hel\"" },
+};
+
+Test(servers, a_whole_answer_that_was_cut_keeps_its_text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cuts); i++) {
+		_cleanup_(call_free) struct call *call = feed_request(cuts[i].dialect, cuts[i].request);
+
+		call_read_response(call, 200, slice_of(cuts[i].start), /* is_truncated */ true);
+		expect_json(call->dialect->output(call), cuts[i].output, cuts[i].name, "output");
+		cr_expect_eq(call->end, CALL_OPEN, "%s", cuts[i].name);
+	}
+}
+
 /* Paths that several servers share: the request, or else the answer, tells. */
 static const struct { const char *target, *request, *answer, *dialect; } shared[] = {
 	{ "/generate", "{\"inputs\":\"p\"}", "{\"generated_text\":\"x\"}", "tgi.generate" },
@@ -164,7 +221,7 @@ static const struct { const char *target, *request, *answer, *dialect; } shared[
 	{ "/api/v1/embeddings", "{\"model\":\"l\",\"input\":\"p\"}", "{\"data\":[{\"embedding\":[1]}]}", "openai.embeddings" },
 	/* Not known at all: what was asked and answered has to do. */
 	{ "", "{\"model\":\"m\",\"messages\":[]}", "{\"choices\":[{\"message\":{\"content\":\"x\"}}]}", "openai.chat" },
-	{ "", "{\"model\":\"m\",\"messages\":[]}", "{\"message\":{\"content\":\"x\"},\"done\":true}", "ollama.chat" },
+	{ "", OLLAMA_CHAT, "{\"message\":{\"content\":\"x\"},\"done\":true}", "ollama.chat" },
 	{ "", "{\"model\":\"m\",\"messages\":[]}", "{\"finish_reason\":\"COMPLETE\",\"message\":{\"content\":[]}}", "cohere.chat" },
 	{ "", "{\"text\":\"p\"}", "{\"text\":\"x\",\"meta_info\":{}}", "sglang.generate" },
 };
@@ -196,6 +253,22 @@ Test(servers, an_unknown_path_with_somebody_elses_bodies_is_no_call)
 	call_read_request(call, SLICE("{\"jobs\":[1]}"), /* is_truncated */ false);
 	feed_response(call, 200, "{\"ok\":true}");
 	cr_expect_not(call_is_recognised(call));
+}
+
+Test(servers, documents_are_input_of_cohere_like_messages)
+{
+	static const struct { const char *request, *input; } calls[] = {
+		{ "{\"model\":\"c\",\"messages\":[1],\"documents\":[]}", "[1]" },
+		{ "{\"model\":\"c\",\"messages\":[1],\"documents\":[2]}", "{\"documents\":[2],\"messages\":[1]}" },
+		{ "{\"model\":\"c\",\"messages\":[1],\"documents\":[2],\"tools\":[3]}",
+		  "{\"tools\":[3],\"messages\":[1],\"documents\":[2]}" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		_cleanup_(call_free) struct call *call = feed_request(&cohere_chat, calls[i].request);
+
+		expect_json(call->dialect->input(call), calls[i].input, calls[i].request, "input");
+	}
 }
 
 Test(servers, tgi_counts_stand_in_the_head)
