@@ -20,7 +20,7 @@ SEEDS = {
     "stream": ("sse", "ndjson", "json", "json-array", "eventstream", "multipart"),
     "coding": ("gzip", "deflate", "deflate-raw", "br", "zstd"),
     "http1": ("http1",), "http2": ("http2",), "json": ("json",), "dialect": ("calls",),
-    "websocket": ("websocket",), "lanes": ("websocket",), "pipeline": ("events",), "gtcap": ("gtcap",),
+    "websocket": ("websocket",), "lanes": ("lanes",), "pipeline": ("events",), "gtcap": ("gtcap",),
     "scrub": ("wires",), "conn": ("wires",),
 }
 OPTIONS = ["-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1", "-max_len=16384"]

@@ -295,6 +295,27 @@ static bool seed_call(const struct test_case *test, const char *folder, const st
 	return seed(test, folder, "calls", suffix, buf_slice(&call));
 }
 
+/* "TARGET NUL", then the messages of both sides, as fuzz_lanes reads them. */
+static bool seed_lanes(const struct test_case *test, const char *folder, const struct items *items)
+{
+	_cleanup_(buf_done) struct buf lanes = BUF_INIT(64 * MiB);
+	struct slice target = items->list[0].head;
+
+	if (!items->is_tunnel)
+		return true;
+	slice_take(&target, strcspn(target.ptr, " \n") + 1);
+	buf_add(&lanes, target.ptr, strcspn(target.ptr, " \n"));
+	buf_add_char(&lanes, '\0');
+	for (size_t i = 0; i < items->count; i++) {
+		if (items->list[i].kind != ITEM_MESSAGE)
+			continue;
+		buf_add_char(&lanes, items->list[i].side == SIDE_REQUEST ? '>' : '<');
+		buf_add_slice(&lanes, buf_slice(&items->list[i].bytes));
+		buf_add_char(&lanes, '\n');
+	}
+	return seed(test, folder, "lanes", "", buf_slice(&lanes));
+}
+
 /* All moves in their order, as fuzz_conn reads them. */
 static bool seed_wire(const struct test_case *test, const char *folder, const char *suffix, const struct script *script)
 {
@@ -324,6 +345,15 @@ static bool seed_http2(const struct test_case *test, const char *folder, const s
 	       seed_wire(test, folder, ".h2", &script);
 }
 
+static bool seed_deflated(const struct test_case *test, const char *folder, const struct items *items)
+{
+	struct http1_form form = { .websocket = { .is_deflated = true, .fragment = 40 } };
+	_cleanup_(script_done) struct script script = { 0 };
+
+	return !items->is_tunnel || !script_http1(&script, items, &form) ||
+	       seed_wire(test, folder, ".deflated", &script);
+}
+
 bool seed_case(const struct test_case *test, const char *folder)
 {
 	_cleanup_(script_done) struct script script = { 0 };
@@ -337,6 +367,8 @@ bool seed_case(const struct test_case *test, const char *folder)
 			is_ok &= seed_body(test, folder, &items, i);
 			is_ok &= items.list[i].side == SIDE_RESPONSE || seed_call(test, folder, &items, i);
 		}
-	return is_ok && seed_wire(test, folder, "", &script) && seed_events(test, folder, "", &script) && seed_http2(test, folder, &items) &&
+	return is_ok && seed_wire(test, folder, "", &script) && seed_lanes(test, folder, &items) &&
+	       seed_deflated(test, folder, &items) &&
+	       seed_events(test, folder, "", &script) && seed_http2(test, folder, &items) &&
 	       seed_sides(test, folder, items.is_tunnel ? "websocket" : "http1", &script);
 }

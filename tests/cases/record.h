@@ -13,7 +13,7 @@ bool record_case(const struct test_case *test, const char *folder);
  * each decoder: http1, http2, websocket, json, sse, ndjson, eventstream, multipart, a coding's name;
  * events: the events of a pipeline, one behind the other, each at a multiple of 8 bytes;
  * gtcap: capture files; wires: moves of both sides, as fuzz_conn has them; calls: request and
- * answer, as fuzz_dialect has them. */
+ * answer, as fuzz_dialect has them; lanes: messages of a WebSocket, as fuzz_lanes has them. */
 bool seed_case(const struct test_case *test, const char *folder);
 
 #endif
