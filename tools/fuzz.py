@@ -21,7 +21,7 @@ SEEDS = {
     "coding": ("gzip", "deflate", "deflate-raw", "br", "zstd"),
     "http1": ("http1",), "http2": ("http2",), "json": ("json",), "dialect": ("calls",),
     "websocket": ("websocket",), "lanes": ("lanes",), "pipeline": ("events",), "gtcap": ("gtcap",),
-    "scrub": ("wires",), "conn": ("wires",),
+    "scrub": ("wires",), "conn": ("wires",), "h2conn": ("h2conn",),
 }
 OPTIONS = ["-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1", "-max_len=16384"]
 ENOUGH = 100  # executions; fewer, and the fuzzer itself is broken
@@ -41,6 +41,12 @@ def seed(build_folder, seeds):
     made = subprocess.run([build_folder / "tests/cases/run", "--seeds", seeds], cwd=ROOT, capture_output=True, text=True)
     if made.returncode:
         sys.exit(f"fuzz: the cases gave no seeds\n{(made.stdout + made.stderr)[-2000:]}")
+    # And those that no case gives: a line of hexadecimal each.
+    for path in (ROOT / "tests/fuzz").glob("*.seeds"):
+        (seeds / path.stem).mkdir(exist_ok=True)
+        for number, line in enumerate(path.read_text().splitlines()):
+            if not line.startswith("#"):
+                (seeds / path.stem / str(number)).write_bytes(bytes.fromhex(line))
 
 
 def run(name, program, folder, seconds):
