@@ -9,6 +9,9 @@
  * records are first copied out, into a backlog bounded in bytes, and between
  * one event and the next the ring is looked after again. Only when the backlog
  * is full do records wait in the ring, and get lost there, counted.
+ *
+ * The backlog also brings them into the order of their times: a record stays HOLD_NS
+ * there, for one that was made later and is older.
  */
 #include "loader/ebpf_source.h"
 
@@ -21,21 +24,14 @@
 
 #include "base/base.h"
 #include "base/clock.h"
-#include "limits.h"
+#include "source/backlog.h"
 
 enum {
 	DRAIN_MS = 5,
 	IDLE_NS = 200 * 1000 * 1000,
 	BUSY_NS = 1000 * 1000,		/* longest decoding between two looks at the ring */
-	RECORD_MAX = 64 * 1024,		/* more than the largest record */
+	HOLD_NS = 5 * 1000 * 1000,	/* a writer may be off the CPU between its write and its word */
 	EVENTS_MAX = 65536,		/* of one poll, so that its caller is heard */
-};
-
-/* Records in their order, each behind its size, 8-byte aligned. */
-struct backlog {
-	char *bytes;		/* owned */
-	size_t first, end;	/* of what is in it */
-	size_t size;		/* allocated; at most LIMIT_BACKLOG */
 };
 
 struct ebpf_source {
@@ -60,93 +56,43 @@ static bool is_sound(const struct gt_event *event, size_t size)
 
 /* --- the backlog ---------------------------------------------------------- */
 
-static bool is_empty(const struct backlog *backlog)
-{
-	return backlog->first == backlog->end;
-}
-
-/* Room for one more record of any size. */
-static bool make_room(struct backlog *backlog)
-{
-	size_t size = backlog->size ? backlog->size : 2 * RECORD_MAX;
-	char *bytes;
-
-	/* Moved only when half is free, so that each byte moves once or twice. */
-	if (backlog->end + RECORD_MAX > backlog->size && backlog->first > backlog->size / 2) {
-		backlog->end -= backlog->first;
-		memmove(backlog->bytes, backlog->bytes + backlog->first, backlog->end);
-		backlog->first = 0;
-	}
-	while (backlog->end + RECORD_MAX > size)
-		size *= 2;
-	if (size == backlog->size)
-		return true;
-	if (size > LIMIT_BACKLOG)
-		return false;
-	bytes = realloc(backlog->bytes, size);
-	if (!bytes)
-		return false;
-	backlog->bytes = bytes;
-	backlog->size = size;
-	return true;
-}
-
 /* Room was made before this was called, and is made for the next one. */
 static int on_record(void *ctx, void *record, size_t size)
 {
 	struct ebpf_source *ebpf = ctx;
-	struct backlog *backlog = &ebpf->backlog;
 
-	if (is_sound(record, size) && size <= RECORD_MAX - sizeof(uint64_t)) {
-		*(uint64_t *)(backlog->bytes + backlog->end) = size;
-		memcpy(backlog->bytes + backlog->end + sizeof(uint64_t), record, size);
-		backlog->end += sizeof(uint64_t) + ((size + 7) & ~7ul);
-	}
-	return make_room(backlog) ? 0 : -ENOBUFS;
+	if (is_sound(record, size) && size <= BACKLOG_RECORD_MAX)
+		backlog_add(&ebpf->backlog, record, size);
+	return backlog_make_room(&ebpf->backlog) ? 0 : -ENOBUFS;
 }
 
 /* Copies out what the ring holds, as far as there is room. */
 static void drain(struct ebpf_source *ebpf)
 {
-	if (make_room(&ebpf->backlog))
+	if (backlog_make_room(&ebpf->backlog))
 		ring_buffer__consume(ebpf->ring);
 }
 
-/* The oldest event. It stays in place until the next drain: the callee has it
- * for the call only. */
-static const struct gt_event *take(struct backlog *backlog)
-{
-	uint64_t size = *(uint64_t *)(backlog->bytes + backlog->first);
-	const char *record = backlog->bytes + backlog->first + sizeof(size);
-
-	backlog->first += sizeof(size) + ((size + 7) & ~7ul);
-	return (const struct gt_event *)record;
-}
-
-/* Bursts are rare: what one took is given back. */
-static void shrink(struct backlog *backlog)
-{
-	backlog->first = backlog->end = 0;
-	if (backlog->size > LIMIT_RING) {
-		freep(&backlog->bytes);
-		backlog->size = 0;
-	}
-}
-
-static int deliver(struct ebpf_source *ebpf, event_fn on_event, void *ctx)
+/* Delivers what is older than @hold_ns; everything when the backlog finds no room. */
+static int deliver(struct ebpf_source *ebpf, event_fn on_event, void *ctx, uint64_t hold_ns)
 {
 	uint64_t drained_ns = clock_ns(CLOCK_MONOTONIC);
 	int count = 0;
 
-	for (; !is_empty(&ebpf->backlog) && count < EVENTS_MAX; count++) {
-		on_event(ctx, take(&ebpf->backlog));
+	while (count < EVENTS_MAX) {
+		uint64_t until_ns = backlog_make_room(&ebpf->backlog) ? drained_ns - hold_ns : UINT64_MAX;
+		const struct gt_event *event = backlog_take(&ebpf->backlog, until_ns);
+
+		if (!event)
+			break;
+		on_event(ctx, event);
+		count++;
 		if (clock_ns(CLOCK_MONOTONIC) - drained_ns < BUSY_NS)
 			continue;
 		drain(ebpf);
 		drained_ns = clock_ns(CLOCK_MONOTONIC);
 	}
-	if (is_empty(&ebpf->backlog))
-		shrink(&ebpf->backlog);
+	backlog_shrink(&ebpf->backlog);
 	return count;
 }
 
@@ -155,16 +101,18 @@ static int deliver(struct ebpf_source *ebpf, event_fn on_event, void *ctx)
 static void wait_for_events(struct ebpf_source *ebpf, int timeout_ms)
 {
 	struct epoll_event event;
-	bool parks = clock_ns(CLOCK_MONOTONIC) - ebpf->last_event_ns > IDLE_NS;
+	bool parks = backlog_is_empty(&ebpf->backlog) &&
+		     clock_ns(CLOCK_MONOTONIC) - ebpf->last_event_ns > IDLE_NS;
 
 	if (parks) {
 		__atomic_store_n(ebpf->options.is_parked, 1, __ATOMIC_SEQ_CST);
 		/* A record may have come between the last look and the word. */
 		drain(ebpf);
 	}
-	if (is_empty(&ebpf->backlog))
+	if (backlog_time_ns(&ebpf->backlog) > clock_ns(CLOCK_MONOTONIC) - HOLD_NS)
 		epoll_wait(ring_buffer__epoll_fd(ebpf->ring), &event, 1,
-			   parks ? timeout_ms : MIN(timeout_ms, (int)DRAIN_MS));
+			   parks && backlog_is_empty(&ebpf->backlog) ? timeout_ms
+								     : MIN(timeout_ms, (int)DRAIN_MS));
 	if (parks)
 		__atomic_store_n(ebpf->options.is_parked, 0, __ATOMIC_SEQ_CST);
 }
@@ -177,8 +125,9 @@ static int ebpf_poll(struct source *source, event_fn on_event, void *ctx, int ti
 	if (timeout_ms > 0)
 		wait_for_events(ebpf, timeout_ms);
 	drain(ebpf);
-	count = deliver(ebpf, on_event, ctx);
-	if (count)
+	/* Who does not wait wants all there is. */
+	count = deliver(ebpf, on_event, ctx, timeout_ms > 0 ? HOLD_NS : 0);
+	if (count || !backlog_is_empty(&ebpf->backlog))
 		ebpf->last_event_ns = clock_ns(CLOCK_MONOTONIC);
 	return count;
 }
@@ -203,7 +152,7 @@ static void ebpf_free(struct source *source)
 	struct ebpf_source *ebpf = (struct ebpf_source *)source;
 
 	ring_buffer__free(ebpf->ring);
-	free(ebpf->backlog.bytes);
+	backlog_done(&ebpf->backlog);
 	free(ebpf);
 }
 

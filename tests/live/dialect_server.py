@@ -19,7 +19,7 @@ import zlib
 import dialects
 import llm_server
 from dialects.openai_media import form_fields
-from dialects.openai_realtime import ROUND_TRIP_S, Session
+from dialects.openai_realtime import Session
 from dialects.said import PAUSE_S, dumps
 from dialects.websocket import is_upgrade
 from llm_server import chunk, read_request
@@ -58,7 +58,6 @@ class DialectServer(llm_server.Server):
         """One exchange; says whether the connection stays."""
         method, target, headers, body = await read_request(reader, writer)
         if is_upgrade(headers):
-            await asyncio.sleep(ROUND_TRIP_S)
             await Session(self, reader, writer, target, headers).run()
             return False
         path = target.split("?", 1)[0]

@@ -10,12 +10,6 @@ from dialects.openai_responses import Responses
 from dialects.said import PAUSE_S, Said, dumps
 from dialects.websocket import WebSocket
 
-# The way there and back. A library that reads in one thread what it asked for in
-# another may have the answer before its write has returned, and until then gentap
-# does not know what was asked: on loopback this happens, where every peer is far it
-# does not.
-ROUND_TRIP_S = 0.01
-
 
 class Realtime(Said):
     ROUTES = ((r"/v1/realtime$", "openai.realtime"),)
@@ -145,7 +139,6 @@ class Session:
                                                                    "model": self.model}})
         answers = []
         while (text := await self.socket.message()) is not None:
-            await asyncio.sleep(ROUND_TRIP_S)
             event = json.loads(text)
             if event["type"] == "session.update":
                 self.session = event["session"]
