@@ -190,6 +190,16 @@ struct tool_call *chat_add_tool(struct call *call, struct choice *choice, const 
 	return tool;
 }
 
+static bool is_tokens(const cJSON *array)
+{
+	const cJSON *item = NULL;
+
+	cJSON_ArrayForEach(item, array)
+		if (!cJSON_IsNumber(item))
+			return false;
+	return cJSON_IsArray(array) && array->child;
+}
+
 static cJSON *token_note(const cJSON *tokens)
 {
 	char text[48];
@@ -207,12 +217,11 @@ cJSON *chat_prompt(const cJSON *prompt)
 		return NULL;
 	if (!cJSON_IsArray(prompt))
 		return cJSON_Duplicate(prompt, /* recurse */ 1);
-	if (cJSON_IsNumber(prompt->child))
+	if (is_tokens(prompt))
 		return token_note(prompt);
 	array = cJSON_CreateArray();
 	cJSON_ArrayForEach(item, prompt)
-		json_append(array, cJSON_IsArray(item) && cJSON_IsNumber(item->child)
-				   ? token_note(item) : cJSON_Duplicate(item, /* recurse */ 1));
+		json_append(array, is_tokens(item) ? token_note(item) : cJSON_Duplicate(item, /* recurse */ 1));
 	return array;
 }
 

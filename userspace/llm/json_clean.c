@@ -165,17 +165,17 @@ static bool is_data_key(const struct cleaner *c)
 {
 	static const char *const names[] = {
 		"data", "file_data", "b64_json", "bytes", "partial_image_b64", "result",
-		"encrypted_content", "audio",
+		"encrypted_content", "audio", "image_data", "audio_data", NULL,
 	};
+	/* Arrays of Ollama, llama.cpp, SGLang. */
+	static const char *const arrays[] = { "images", "multimodal_data", "image_data", "audio_data", NULL };
 	struct slice key = { c->out->ptr + c->key, c->key_len };
+	bool is_in_array = c->depth && c->open[c->depth - 1] == '[';
 
-	/* Ollama's images stand in an array. */
-	if (c->depth && c->open[c->depth - 1] == '[')
-		return slice_eq(key, SLICE("images"));
-	if (c->last != ':')
+	if (!is_in_array && c->last != ':')
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (slice_eq(key, slice_of(names[i])))
+	for (const char *const *name = is_in_array ? arrays : names; *name; name++)
+		if (slice_eq(key, slice_of(*name)))
 			return true;
 	return false;
 }

@@ -4,6 +4,7 @@
  * /v1 is its own here and OpenAI's elsewhere: the answer tells.
  */
 #include "llm/chat.h"
+#include "llm/error.h"
 #include "llm/json.h"
 #include "llm/servers.h"
 
@@ -19,6 +20,18 @@ static bool is_response(const cJSON *body)
 	/* Progress comes before the first token, and has no content. */
 	return (json_string(body, "content") && cJSON_IsBool(json_get(body, "stop"))) ||
 	       cJSON_IsObject(json_get(body, "prompt_progress"));
+}
+
+/* How many answers are to come. Numbers in the array are tokens of one prompt, which
+ * may have texts between them. */
+static size_t prompt_count(const struct call *call)
+{
+	const cJSON *prompt = json_array(call->request, "prompt"), *item;
+
+	cJSON_ArrayForEach(item, prompt)
+		if (cJSON_IsNumber(item))
+			return 1;
+	return prompt && prompt->child ? (size_t)cJSON_GetArraySize(prompt) : 1;
 }
 
 /* Counts of several prompts add up. */
@@ -49,7 +62,8 @@ static void read_end(struct call *call, struct choice *choice, const cJSON *body
 	call_set(call, &choice->finish_reason, json_string(body, "stop_type"));
 	call_set(call, &call->response_model, json_string(body, "model"));
 	read_usage(call, body);
-	call_fact(call, "serverTimings", timings ? cJSON_Duplicate(timings, /* recurse */ 1) : NULL);
+	if (timings && prompt_count(call) == 1)
+		call_fact(call, "serverTimings", cJSON_Duplicate(timings, /* recurse */ 1));
 	call->provider_hint = "llama.cpp";
 }
 
@@ -75,6 +89,8 @@ static bool read_answer(struct call *call, const cJSON *body, uint64_t position)
 
 static bool is_finished(const struct call *call)
 {
+	if (call->choice_count < prompt_count(call))	/* the others have not begun */
+		return false;
 	for (size_t i = 0; i < call->choice_count; i++)
 		if (!call->choices[i].finish_reason.len)
 			return false;
@@ -83,11 +99,11 @@ static bool is_finished(const struct call *call)
 
 static void event(struct call *call, const struct call_event *event)
 {
+	if (slice_eq(event->type, SLICE("error")) && !call->is_error)
+		error_read_object(call, event->data);
 	if (read_answer(call, event->data, 0))
 		call_chunk(call, event->time_ns);
-	/* Of several prompts, the others may not have begun: their stream ends with the body. */
-	if (cJSON_IsTrue(json_get(event->data, "stop")) && is_finished(call) &&
-	    !cJSON_IsArray(json_get(call->request, "prompt")))
+	if (cJSON_IsTrue(json_get(event->data, "stop")) && is_finished(call))
 		call->end = CALL_DONE;
 }
 

@@ -125,6 +125,11 @@ static void read_field(struct sse_reader *reader, struct slice line)
 		buf_reset(&reader->type);
 		buf_add_slice(&reader->type, line);
 		check(reader, &reader->type);
+	} else if (slice_eq(name, SLICE("error")) && slice_starts(line, SLICE("{"))) {
+		/* llama.cpp once: a field instead of an event of that type. */
+		buf_reset(&reader->type);
+		buf_add_text(&reader->type, "error");
+		add_data(reader, line);
 	}
 }
 

@@ -2,9 +2,10 @@
 /*
  * Server-sent events by the WHATWG rules (HTML Living Standard, section 9.2.6,
  * "Interpreting an event stream"): line ends LF, CRLF or CR, a BOM at the
- * start, comments, several data lines. One thing beyond them: an object without
+ * start, comments, several data lines. Beyond them: an object without
  * "data:", to which Gemini turns for an error in the middle of a stream, is an
- * event (to the standard its lines are unknown fields). Owns only the event being
+ * event (to the standard its lines are unknown fields); so is one under "error:",
+ * of that type, as llama.cpp's server once told of errors. Owns only the event being
  * put together.
  */
 #ifndef GENTAP_WIRE_SSE_H

@@ -147,6 +147,7 @@ static const struct {
 	{ "an image", "url", "data:image/png;base64,", 2000,
 	  "[omitted image/png, 2000 bytes base64, sha256 ccca685709aa9e68]" },
 	{ "audio data", "data", "", 2000, "[omitted data, 2000 bytes base64, sha256 ccca685709aa9e68]" },
+	{ "SGLang's image", "image_data", "", 2000, "[omitted data, 2000 bytes base64, sha256 ccca685709aa9e68]" },
 	{ "a type that is no type", "url", "data:<b>;base64,", 2000,
 	  "[omitted data, 2000 bytes base64, sha256 ccca685709aa9e68]" },
 	{ "a small image", "url", "data:image/png;base64,", 900, NULL },

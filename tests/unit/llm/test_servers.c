@@ -85,6 +85,26 @@ static const struct {
 	  "[{\"text\":\"a\",\"meta_info\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"finish_reason\":{\"type\":\"stop\"}}},"
 	  "{\"text\":\"b\",\"meta_info\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"finish_reason\":{\"type\":\"length\"}}}]",
 	  "[\"a\",\"b\"]", "{\"input\":4,\"output\":6,\"total\":10}", "stop", 0, CALL_DONE },
+	{ "llama.cpp, two prompts in a stream", &llamacpp_completion, "{\"prompt\":[\"p\",\"q\"]}",
+	  "{\"index\":1,\"content\":\"b\",\"stop\":false}\n"
+	  "{\"index\":1,\"content\":\"\",\"stop\":true,\"stop_type\":\"eos\",\"tokens_predicted\":2,\"tokens_evaluated\":4}\n"
+	  "{\"index\":0,\"content\":\"a\",\"stop\":true,\"stop_type\":\"eos\",\"tokens_predicted\":1,\"tokens_evaluated\":3}",
+	  NULL, "[\"a\",\"b\"]", "{\"input\":7,\"output\":3,\"total\":10}", "eos", 2, CALL_DONE },
+	{ "llama.cpp, one of two prompts in a stream", &llamacpp_completion, "{\"prompt\":[\"p\",\"q\"]}",
+	  "{\"index\":0,\"content\":\"a\",\"stop\":true,\"stop_type\":\"eos\",\"tokens_predicted\":1,\"tokens_evaluated\":3}",
+	  NULL, "\"a\"", "{\"input\":3,\"output\":1,\"total\":4}", "eos", 1, CALL_OPEN },
+	{ "llama.cpp, tokens and text are one prompt", &llamacpp_completion, "{\"prompt\":[\"p\",1,2]}",
+	  "{\"index\":0,\"content\":\"a\",\"stop\":true,\"stop_type\":\"eos\",\"tokens_predicted\":1,\"tokens_evaluated\":3}",
+	  NULL, "\"a\"", "{\"input\":3,\"output\":1,\"total\":4}", "eos", 1, CALL_DONE },
+	{ "sglang, a batch's stream adds up", &sglang_generate, "{\"text\":[\"p\",\"q\"]}",
+	  "{\"text\":\"a\",\"index\":0,\"meta_info\":{\"prompt_tokens\":5,\"completion_tokens\":1,\"cached_tokens\":3}}\n"
+	  "{\"text\":\"b\",\"index\":1,\"meta_info\":{\"prompt_tokens\":2,\"completion_tokens\":1,\"cached_tokens\":0,\"finish_reason\":{\"type\":\"stop\"}}}\n"
+	  "{\"text\":\"ac\",\"index\":0,\"meta_info\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"cached_tokens\":3,\"finish_reason\":{\"type\":\"stop\"}}}",
+	  NULL, "[\"ac\",\"b\"]", "{\"input\":4,\"input_cached_tokens\":3,\"output\":3,\"total\":10}", "stop", 3, CALL_OPEN },
+	{ "sglang, two answers to one prompt", &sglang_generate, "{\"text\":\"p\",\"sampling_params\":{\"n\":2}}", NULL,
+	  "[{\"text\":\"a\",\"meta_info\":{\"prompt_tokens\":3,\"completion_tokens\":1,\"finish_reason\":{\"type\":\"stop\"}}},"
+	  "{\"text\":\"b\",\"meta_info\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"finish_reason\":{\"type\":\"stop\"}}}]",
+	  "[\"a\",\"b\"]", "{\"input\":3,\"output\":3,\"total\":6}", "stop", 0, CALL_DONE },
 	{ "mistral fill in the middle", &mistral_fim, "{\"model\":\"m\",\"prompt\":\"def f(\",\"suffix\":\"return a\"}", NULL,
 	  "{\"id\":\"x\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a):\"},\"finish_reason\":\"stop\"}],"
 	  "\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3}}",
@@ -133,6 +153,27 @@ static const struct {
 	  "{\"text\":\"\",\"meta_info\":{\"finish_reason\":{\"type\":\"abort\",\"message\":\"too long\",\"err_type\":\"BadRequest\"}}}",
 	  "too long", "BadRequest" },
 };
+
+Test(servers, usage_of_half_a_batch_is_unknown)
+{
+	_cleanup_(call_free) struct call *call = feed_request(&sglang_generate, "{\"text\":[\"p\",\"q\"]}");
+
+	feed_events(call, "{\"text\":\"a\",\"index\":0,\"meta_info\":{\"prompt_tokens\":5,\"completion_tokens\":1,"
+			  "\"finish_reason\":{\"type\":\"stop\"}}}");
+	cr_expect_not(call->usage.is_reported);
+}
+
+Test(servers, an_error_may_be_a_field_of_llamacpps_stream)
+{
+	_cleanup_(call_free) struct call *call = feed_request(&llamacpp_completion, "{\"prompt\":\"p\"}");
+	struct stream_event event = { .type = SLICE("error"),
+				      .data = SLICE("{\"code\":500,\"message\":\"slot\",\"type\":\"server_error\"}") };
+
+	call_read_event(call, 1, &event);
+	cr_expect(call->is_error);
+	cr_expect_str_eq(buf_text(&call->error_message), "slot");
+	cr_expect_str_eq(buf_text(&call->error_type), "server_error");
+}
 
 Test(servers, an_error_is_the_last_line_of_ollama)
 {

@@ -56,6 +56,8 @@ static const struct {
 	{ "the last type counts", "event: x\nevent: y\ndata: z\n\n", "(y|z)" },
 	{ "keep-alives are no events", ": a\n\n:\n\n\n\ndata: x\n\n", "(|x)" },
 	{ "unknown fields are skipped", "foo: bar\nfoo\ndata: x\nDATA: y\n\n", "(|x)" },
+	{ "an object under error: is of that type", "data: x\n\nerror: {\"code\":500}\n\n", "(|x)(error|{\"code\":500})" },
+	{ "another text under error: is skipped", "error: no\ndata: x\n\n", "(|x)" },
 	{ "a BOM elsewhere is no BOM", "data: x\n\n\xEF\xBB\xBF" "data: y\n\n", "(|x)" },
 	{ "line ends of every kind", "data: a\r\ndata: b\rdata: c\ndata: d\r\n\r\n", "(|a\nb\nc\nd)" },
 	{ "LF CR ends twice", "data: a\n\rdata: b\n\r", "(|a)(|b)" },
