@@ -3,6 +3,17 @@
 #include <stdio.h>
 
 #include "llm/dialect.h"
+#include "llm/lanes.h"
+
+static void print_paths(const struct dialect *dialect)
+{
+	const char *socket = lanes_route(dialect), *between = "";
+
+	for (const char *const *route = dialect->routes; *route; route++, between = ", ")
+		printf("%s`%s`", between, *route);
+	if (socket)
+		printf("%sWebSocket at `%s`", between, socket);
+}
 
 int main(void)
 {
@@ -10,8 +21,7 @@ int main(void)
 	puts("|---|---|---|---|");
 	for (const struct dialect *const *d = dialects; *d; d++) {
 		printf("| `%s` | %s | ", (*d)->name, (*d)->title);
-		for (const char *const *route = (*d)->routes; *route; route++)
-			printf("%s`%s`", route == (*d)->routes ? "" : ", ", *route);
+		print_paths(*d);
 		printf(" | %s |\n", (*d)->streams ? (*d)->streams : "");
 	}
 	return 0;

@@ -53,9 +53,11 @@ const struct command commands[] = {
 		.name = "record", .operands = "TARGET... -o FILE.gtcap [OPTION...]",
 		.summary = "write what is captured into a file that `gentap replay` plays",
 		.text = "The file has every captured byte and its time, so it is a bug report, a regression test and\n"
-			"a benchmark in one: prompts and answers are in it. Secrets in heads, bearer tokens and API\n"
-			"keys are not, unless --no-scrub says so. After a crash it is readable up to its last\n"
-			"second. Generations are counted, and go nowhere but where --to or --store says.",
+			"a benchmark in one: prompts and answers are in it. Secrets in heads, and bearer tokens and\n"
+			"API keys in bodies, are overwritten unless --no-scrub says so; not looked into are WebSocket\n"
+			"messages, compressed and binary bodies, and HTTP/1 trailers. After a crash the file is\n"
+			"readable up to its last second. Generations are counted, and go nowhere but where --to or\n"
+			"--store says.",
 		.examples = "  sudo gentap record --pid 4242 -o incident.gtcap --for 60s\n"
 			"  sudo gentap record --name vllm -o vllm.gtcap --to jsonl:vllm.jsonl\n"
 			"  gentap replay incident.gtcap",

@@ -103,6 +103,14 @@ static const struct socket_grammar *grammar_of(struct slice path)
 	return NULL;
 }
 
+const char *lanes_route(const struct dialect *dialect)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(grammars); i++)
+		if (grammars[i]->dialect == dialect)
+			return grammars[i]->route;
+	return NULL;
+}
+
 struct lanes *lanes_begin(const struct http_head *request, size_t max_content, size_t *budget,
 			  bool *ret_no_memory)
 {

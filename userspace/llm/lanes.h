@@ -22,6 +22,9 @@ struct lane {
 	uint64_t lost_before;		/* bytes the socket had lost before what concerns it */
 };
 
+/* How the path of a WebSocket with calls of that dialect ends; NULL: there is none. Static. */
+const char *lanes_route(const struct dialect *dialect);
+
 /* For the handshake's request. @budget: see struct call; may be NULL. NULL when it asks for no socket of a kind that is known,
  * or (then *ret_no_memory) for want of memory. */
 struct lanes *lanes_begin(const struct http_head *request, size_t max_content, size_t *budget,

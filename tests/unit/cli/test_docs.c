@@ -6,6 +6,7 @@
 #include "base/loss.h"
 #include "bpf/gentap.h"
 #include "cli/options.h"
+#include "llm/usage.h"
 
 /* Run from the top of the tree, as all tests are. */
 static char *read_whole(const char *path)
@@ -87,6 +88,14 @@ Test(docs, the_man_page_names_every_loss_and_mark)
 		expect_word(page, kernel[i], "");
 	for (enum loss i = 0; i < LOSS_COUNT; i++)
 		expect_word(page, loss_name(i), "");
+}
+
+Test(docs, the_man_page_names_every_bucket_of_usage)
+{
+	char *page = read_whole("userspace/cli/gentap.1");
+
+	for (enum usage_bucket i = 0; i < USAGE_COUNT; i++)
+		expect_word(page, usage_key(i), "usageDetails");
 }
 
 /* What the shell itself says that `gentap @command` can be given. */

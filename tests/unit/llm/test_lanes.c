@@ -28,6 +28,18 @@ Test(lanes, begin_at_the_handshake_of_a_known_socket)
 	}
 }
 
+Test(lanes, have_a_path_for_each_dialect_that_streams_over_websocket_and_for_no_other)
+{
+	for (const struct dialect *const *d = dialects; *d; d++) {
+		bool is_said = (*d)->streams && strstr((*d)->streams, "WebSocket");
+		const char *route = lanes_route(*d);
+
+		cr_expect_eq(route != NULL, is_said, "%s", (*d)->name);
+		cr_expect(is_said || (*d)->routes[0], "%s: no path leads to it", (*d)->name);
+	}
+	cr_expect_str_eq(lanes_route(&openai_realtime), "/realtime");
+}
+
 enum { NO_JSON = 2 };	/* of the first of these */
 
 static const char *const nonsense[] = {
