@@ -449,6 +449,65 @@ static void broken_http2(struct wire *wire)
 	say(wire, GT_WRITE, buf_slice(&wire_bytes));
 }
 
+/* --- WebSocket ------------------------------------------------------------------ */
+
+/* A text message; a client's is masked, with zeros here. */
+static void add_message(struct buf *buf, bool is_client, struct slice text)
+{
+	unsigned masked = is_client ? 0x80 : 0;
+
+	/* Lengths have their shortest form (RFC 6455 section 5.2). */
+	buf_add_char(buf, (char)0x81);
+	if (text.len < 126) {
+		buf_add_char(buf, (char)(masked | text.len));
+	} else {
+		cr_assert_gt(text.len, UINT16_MAX);
+		buf_add(buf, (const char[]){ (char)(masked | 127), 0, 0, 0, 0 }, 5);
+		add_u32(buf, (uint32_t)text.len);
+	}
+	buf_add(buf, "\0\0\0\0", is_client ? 4 : 0);
+	buf_add_slice(buf, text);
+}
+
+static void open_socket(struct wire *wire)
+{
+	ask(wire, "GET /v1/responses HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+	    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
+	answer(wire, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+}
+
+static void add_create(struct buf *buf, int id)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "{\"type\":\"response.create\",\"stream_id\":\"%d\",\"model\":\"m\",\"input\":\"x\"}", id);
+	add_message(buf, /* is_client */ true, slice_of(text));
+}
+
+static void long_message(struct wire *wire)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT(8 * MiB), messages = BUF_INIT(8 * MiB);
+
+	open_socket(wire);
+	add_create(&messages, 1);
+	say(wire, GT_WRITE, buf_slice(&messages));
+	buf_reset(&messages);
+	while (text.len <= LIMIT_WEBSOCKET_MESSAGE)
+		buf_add_text(&text, "0123456789abcdef");
+	add_message(&messages, /* is_client */ false, buf_slice(&text));
+	say(wire, GT_READ, buf_slice(&messages));
+}
+
+static void many_lanes(struct wire *wire)
+{
+	_cleanup_(buf_done) struct buf messages = BUF_INIT(8 * MiB);
+
+	open_socket(wire);
+	for (int i = 0; i <= LIMIT_LANES; i++)
+		add_create(&messages, i);
+	say(wire, GT_WRITE, buf_slice(&messages));
+}
+
 /* --- losses of the kernel, ends -------------------------------------------------- */
 
 static void gap(struct wire *wire)
@@ -503,6 +562,8 @@ static const struct {
 	{ "an HTTP/2 head over the limit",	long_http2_head,	LOSS_HEAD_LIMIT,		false },
 	{ "too many streams",			many_streams,		LOSS_STREAMS_LIMIT,		false },
 	{ "an HTTP/2 frame that makes no sense", broken_http2,		LOSS_MALFORMED_HTTP,		true },
+	{ "a WebSocket's message over the limit", long_message,		LOSS_EVENT_LIMIT,		true },
+	{ "too many calls on a WebSocket",	many_lanes,		LOSS_LANES_LIMIT,		true },
 	{ "lost bytes",				gap,			LOSS_GAP,			true },
 	{ "a connection that closes in a stream", cut,			LOSS_CUT_BY_CLIENT,		true },
 };
