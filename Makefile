@@ -81,8 +81,10 @@ $(BUILD)/commit: force
 $(BUILD)/userspace/export/%.o: CPPFLAGS += -DGENTAP_VERSION='"$(VERSION)"'
 
 # --- BPF ---------------------------------------------------------------------
+# Debian's <asm/types.h> lies in a folder by its own name for the machine, which gcc's
+# -dumpmachine gives and clang's (x86_64-pc-linux-gnu) does not.
 BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Wno-unused-parameter -I. \
-	-idirafter /usr/include/$(shell $(CC) -dumpmachine 2>/dev/null)
+	-idirafter /usr/include/$(shell uname -m)-linux-gnu
 # state.bpf.c defines the shared maps: libbpf 1.1's linker wants it before its users.
 BPF_SOURCES := bpf/state.bpf.c $(filter-out bpf/state.bpf.c,$(wildcard bpf/*.bpf.c))
 BPF_OBJECTS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.bpf.o,$(BPF_SOURCES))
