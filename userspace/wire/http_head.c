@@ -124,8 +124,7 @@ bool http1_head_read(enum http1_side side, struct slice text, struct http_head *
 	struct http_head head = { .text = text, .major = 1 };
 	struct slice line, rest = text;
 
-	take_line(&rest, &line);
-	if (memchr(line.ptr, '\0', line.len) || memchr(line.ptr, '\r', line.len))
+	if (!take_line(&rest, &line) || memchr(line.ptr, '\0', line.len) || memchr(line.ptr, '\r', line.len))
 		return false;
 	if (side == HTTP1_REQUEST ? !read_request_line(line, &head) : !read_status_line(line, &head))
 		return false;
