@@ -124,7 +124,7 @@ def converse_usage(usage, _):
 
 def ollama_usage(usage, _):
     if "eval_count" not in usage:   # of embed
-        return {"input": usage["prompt_eval_count"]}
+        return {"input": usage["prompt_eval_count"], "total": usage["prompt_eval_count"]}
     own = {"input": usage["prompt_eval_count"], "output": usage["eval_count"]}
     return dict(own, total=sum(own.values()))
 
