@@ -34,8 +34,8 @@ static void feed_events(struct call *call, struct slice in)
 static void check_fields(const struct call *call)
 {
 	_cleanup_(json_freep) cJSON *input = call->dialect->input(call);
-	_cleanup_(json_freep) cJSON *output = call->dialect->output(call);
-	_cleanup_(json_freep) cJSON *parameters = call->dialect->model_parameters(call);
+	_cleanup_(json_freep) cJSON *output = dialect_output(call->dialect, call);
+	_cleanup_(json_freep) cJSON *parameters = dialect_parameters(call->dialect, call);
 
 	json_fit(&input, call->max_content);
 	json_fit(&output, call->max_content);

@@ -302,7 +302,7 @@ static void fit_object(cJSON **object, struct call *call)
 static void add_content(cJSON *line, const struct generation_options *options,
 			struct call *call, const struct exchange *exchange)
 {
-	cJSON *parameters = call->dialect->model_parameters(call);
+	cJSON *parameters = dialect_parameters(call->dialect, call);
 
 	fit_object(&parameters, call);
 	json_add(line, "modelParameters", parameters);
@@ -310,7 +310,7 @@ static void add_content(cJSON *line, const struct generation_options *options,
 		return;
 	add_fit(line, "input", call, call->dialect->input(call));
 	if (!is_http_error(exchange))
-		add_fit(line, "output", call, call->dialect->output(call));
+		add_fit(line, "output", call, dialect_output(call->dialect, call));
 }
 
 static void add_usage(cJSON *line, const struct call *call, const struct exchange *exchange)

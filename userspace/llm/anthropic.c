@@ -11,11 +11,6 @@
 #include "llm/anthropic.h"
 #include "llm/json.h"
 
-static bool is(const char *text, const char *word)
-{
-	return text && strcmp(text, word) == 0;
-}
-
 static bool is_request(const cJSON *body)
 {
 	return json_array(body, "messages") != NULL;
@@ -29,10 +24,10 @@ static bool is_response(const cJSON *body)
 	};
 	const char *type = json_string(body, "type");
 
-	if (is(type, "message"))
+	if (text_is(type, "message"))
 		return json_array(body, "content") != NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
-		if (is(type, events[i]))
+		if (text_is(type, events[i]))
 			return true;
 	return false;
 }
@@ -118,7 +113,7 @@ static bool start_block(struct call *call, struct choice *choice, uint64_t numbe
 	if (call->sequence)
 		end_part(call, choice);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (is(type, kinds[i].type))
+		if (text_is(type, kinds[i].type))
 			return kinds[i].start(call, choice, number, block);
 	return type && start_part(call, choice, number, block);
 }
@@ -175,7 +170,7 @@ static void read_stop(struct call *call, struct choice *choice, const cJSON *obj
 	call_set(call, &choice->finish_reason, reason);
 	if (sequence)
 		call_fact(call, "stopSequence", cJSON_CreateString(sequence));
-	if (!is(reason, "refusal"))
+	if (!text_is(reason, "refusal"))
 		return;
 	call_refuse(call, json_string(details, "explanation"));
 	if (json_string(details, "category"))
@@ -214,15 +209,15 @@ static void read_event(struct call *call, struct choice *choice, const char *typ
 	const cJSON *delta = json_get(event->data, "delta");
 	bool has_any = false;
 
-	if (is(type, "message_start")) {
+	if (text_is(type, "message_start")) {
 		read_message(call, choice, json_get(event->data, "message"));
-	} else if (is(type, "content_block_start")) {
+	} else if (text_is(type, "content_block_start")) {
 		has_any = start_block(call, choice, number, json_get(event->data, "content_block"));
-	} else if (is(type, "content_block_delta")) {
+	} else if (text_is(type, "content_block_delta")) {
 		has_any = read_delta(call, choice, number, delta);
-	} else if (is(type, "content_block_stop")) {
+	} else if (text_is(type, "content_block_stop")) {
 		end_block(call, choice, number);
-	} else if (is(type, "message_delta")) {
+	} else if (text_is(type, "message_delta")) {
 		read_stop(call, choice, delta);
 		anthropic_read_input(call, json_get(event->data, "usage"));
 		anthropic_read_output(call, json_get(event->data, "usage"));
@@ -239,7 +234,7 @@ static void event(struct call *call, const struct call_event *event)
 	if (choice)
 		read_event(call, choice, type, event);
 	/* After an error nothing comes. */
-	if (is(type, "message_stop") || is(type, "error"))
+	if (text_is(type, "message_stop") || text_is(type, "error"))
 		call->end = CALL_DONE;
 }
 
@@ -258,24 +253,21 @@ static void add_string(cJSON *object, const char *name, const char *text)
 
 static cJSON *model_parameters(const struct call *call)
 {
-	static const char *const names[] = { "max_tokens", "temperature", "top_p", "top_k", "speed" };
+	static const char *const names[] = { "max_tokens", "temperature", "top_p", "top_k", "speed", NULL };
 	const cJSON *thinking = json_get(call->request, "thinking");
 	cJSON *parameters;
 
 	if (!call->request)
 		return NULL;
 	parameters = cJSON_CreateObject();
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		json_add_copy(parameters, names[i], json_get(call->request, names[i]));
+	json_add_members(parameters, call->request, names);
 	add_string(parameters, "thinking", json_string(thinking, "type"));
 	json_add_copy(parameters, "thinking_budget_tokens", json_get(thinking, "budget_tokens"));
 	add_string(parameters, "effort", json_string(json_get(call->request, "output_config"), "effort"));
 	/* The tier that served it sets the price; the wish counts only without an answer's. */
 	add_string(parameters, "service_tier", call->service_tier.len ? buf_text(&call->service_tier)
 					       : json_string(call->request, "service_tier"));
-	if (parameters && !parameters->child)
-		json_freep(&parameters);
-	return parameters;
+	return json_or_null(parameters);
 }
 
 const struct dialect anthropic_messages = {

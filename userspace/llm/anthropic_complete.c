@@ -54,13 +54,6 @@ static cJSON *input(const struct call *call)
 	return prompt ? cJSON_Duplicate(prompt, /* recurse */ 1) : call_request_text(call);
 }
 
-static cJSON *model_parameters(const struct call *call)
-{
-	static const char *const names[] = { "max_tokens_to_sample", "temperature", "top_p", "top_k", NULL };
-
-	return json_members(call->request, names);
-}
-
 const struct dialect anthropic_complete = {
 	.name = "anthropic.complete",
 	.title = "Anthropic text completions (legacy)",
@@ -74,5 +67,5 @@ const struct dialect anthropic_complete = {
 	.response = response,
 	.input = input,
 	.output = text_output,
-	.model_parameters = model_parameters,
+	.parameters = (const char *const[]){ "max_tokens_to_sample", "temperature", "top_p", "top_k", NULL },
 };

@@ -12,11 +12,6 @@
 #include "limits.h"
 #include "llm/json.h"
 
-static bool is(const char *text, const char *word)
-{
-	return text && strcmp(text, word) == 0;
-}
-
 static bool is_request(const cJSON *body)
 {
 	/* The path names the model. */
@@ -141,7 +136,7 @@ static void read_stop(struct call *call, struct choice *choice, const cJSON *obj
 	_cleanup_(buf_done) struct buf text = BUF_INIT(LIMIT_ERROR_TEXT);
 
 	call_set(call, &choice->finish_reason, reason);
-	if (is(reason, "guardrail_intervened") || is(reason, "content_filtered")) {
+	if (text_is(reason, "guardrail_intervened") || text_is(reason, "content_filtered")) {
 		buf_printf(&text, "stopped by a filter: %s", reason);
 		call_refuse(call, buf_text(&text));
 	} else if (reason && strncmp(reason, "malformed_", 10) == 0) {
@@ -187,7 +182,7 @@ void bedrock_read_event(struct call *call, const char *type, const cJSON *data, 
 	struct choice *choice;
 	bool has_any = false;
 
-	if (is(type, "metadata")) {
+	if (text_is(type, "metadata")) {
 		read_metadata(call, data);
 		call->end = CALL_DONE;
 		return;
@@ -195,18 +190,18 @@ void bedrock_read_event(struct call *call, const char *type, const cJSON *data, 
 	choice = call_choice(call, 0);
 	if (!choice)
 		return;
-	if (is(type, "messageStart")) {
+	if (text_is(type, "messageStart")) {
 		call_set(call, &choice->role, json_string(data, "role"));
-	} else if (is(type, "contentBlockStart")) {
+	} else if (text_is(type, "contentBlockStart")) {
 		const cJSON *start = json_get(data, "start");
 
 		has_any = json_get(start, "toolUse") ? add_tool(call, choice, number, json_get(start, "toolUse"))
 						     : add_other(call, choice, start);
-	} else if (is(type, "contentBlockDelta")) {
+	} else if (text_is(type, "contentBlockDelta")) {
 		has_any = read_delta(call, choice, number, json_get(data, "delta"));
-	} else if (is(type, "contentBlockStop")) {
+	} else if (text_is(type, "contentBlockStop")) {
 		end_block(call, choice, number);
-	} else if (is(type, "messageStop")) {
+	} else if (text_is(type, "messageStop")) {
 		read_stop(call, choice, data);
 	}
 	if (has_any)
@@ -236,26 +231,8 @@ static void request(struct call *call)
 cJSON *bedrock_input(const struct call *call)
 {
 	const cJSON *tools = json_get(json_get(call->request, "toolConfig"), "tools");
-	cJSON *messages = chat_input(call, "messages", bedrock_system(call->request));
-	cJSON *object;
 
-	if (!tools)
-		return messages;
-	object = cJSON_CreateObject();
-	json_add_copy(object, "tools", tools);
-	json_add(object, "messages", messages);
-	return object;
-}
-
-static void add_scalars(cJSON *parameters, const cJSON *object)
-{
-	const cJSON *item;
-
-	if (!cJSON_IsObject(object))
-		return;
-	cJSON_ArrayForEach(item, object)
-		if (cJSON_IsNumber(item) || cJSON_IsString(item) || cJSON_IsBool(item))
-			json_add_copy(parameters, item->string, item);
+	return chat_with_tools(chat_input(call, "messages", bedrock_system(call->request)), tools);
 }
 
 cJSON *bedrock_parameters(const struct call *call)
@@ -264,14 +241,12 @@ cJSON *bedrock_parameters(const struct call *call)
 						  : json_string(json_get(call->request, "serviceTier"), "type");
 	cJSON *parameters = cJSON_CreateObject();
 
-	add_scalars(parameters, json_get(call->request, "inferenceConfig"));
-	add_scalars(parameters, json_get(call->request, "additionalModelRequestFields"));
-	add_scalars(parameters, json_get(call->request, "performanceConfig"));
+	json_add_scalars(parameters, json_get(call->request, "inferenceConfig"));
+	json_add_scalars(parameters, json_get(call->request, "additionalModelRequestFields"));
+	json_add_scalars(parameters, json_get(call->request, "performanceConfig"));
 	if (tier)
 		cJSON_AddStringToObject(parameters, "service_tier", tier);
-	if (parameters && !parameters->child)
-		json_freep(&parameters);
-	return parameters;
+	return json_or_null(parameters);
 }
 
 const struct dialect bedrock_converse = {

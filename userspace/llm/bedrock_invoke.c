@@ -201,7 +201,7 @@ static void read_inner(struct call *call, struct slice text, uint64_t time_ns)
 	error_read(call, event.data);
 	inner = inner_for(call, event.data);
 	if (inner)
-		inner->event(call, &event);
+		dialect_event(inner, call, &event);
 	if (json_get(event.data, "amazon-bedrock-invocationMetrics")) {
 		read_metrics(call, json_get(event.data, "amazon-bedrock-invocationMetrics"));
 		call->end = CALL_DONE;
@@ -242,12 +242,12 @@ static cJSON *input(const struct call *call)
 
 static cJSON *output(const struct call *call)
 {
-	return call->inner ? call->inner->output(call) : call_output(call);
+	return call->inner ? dialect_output(call->inner, call) : call_output(call);
 }
 
 static cJSON *model_parameters(const struct call *call)
 {
-	return call->inner ? call->inner->model_parameters(call) : NULL;
+	return call->inner ? dialect_parameters(call->inner, call) : NULL;
 }
 
 const struct dialect bedrock_invoke = {

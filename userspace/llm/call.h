@@ -106,8 +106,11 @@ struct call {
 					 * timings, billed units); each becomes gentap.NAME */
 	struct usage usage;
 	const struct dialect *inner;	/* of a dialect that wraps others (Bedrock's invoke) */
-	uint64_t sequence;		/* for a dialect's own use: how far a cumulative text got */
-	struct buf scratch;		/* the same: a text that is not whole yet */
+	/* For a dialect's own use: bytes of sound (OpenAI), a count of tokens (vLLM), which block's
+	 * input grows (Anthropic). */
+	uint64_t sequence;
+	struct buf scratch;		/* the same: input that is not whole yet (Anthropic), or where in
+					 * arguments their pieces go on (Gemini) */
 
 	bool is_error;			/* the provider said so, in any way */
 	bool is_error_text;		/* error_message is the start of a body of no known shape */

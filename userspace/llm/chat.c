@@ -147,20 +147,25 @@ static cJSON *messages_json(const cJSON *messages, const cJSON *system)
 	return array;
 }
 
+cJSON *chat_with_tools(cJSON *messages, const cJSON *tools)
+{
+	cJSON *object;
+
+	if (!tools)
+		return messages;
+	object = cJSON_CreateObject();
+	json_add_copy(object, "tools", tools);
+	json_add(object, "messages", messages);
+	return object;
+}
+
 cJSON *chat_input(const struct call *call, const char *messages, const cJSON *system)
 {
 	const cJSON *tools = json_get(call->request, "tools");
-	cJSON *object, *array;
 
 	if (!call->request)
 		return call_request_text(call);
-	array = messages_json(json_get(call->request, messages), system);
-	if (!tools)
-		return array;
-	object = cJSON_CreateObject();
-	json_add_copy(object, "tools", tools);
-	json_add(object, "messages", array);
-	return object;
+	return chat_with_tools(messages_json(json_get(call->request, messages), system), tools);
 }
 
 bool chat_add(struct call *call, struct buf *buf, const char *text)
@@ -225,33 +230,19 @@ cJSON *chat_prompt(const cJSON *prompt)
 	return array;
 }
 
-cJSON *json_members(const cJSON *object, const char *const *names)
-{
-	cJSON *members = cJSON_CreateObject();
-
-	for (; *names; names++)
-		json_add_copy(members, *names, json_get(object, *names));
-	if (members && !members->child) {
-		cJSON_Delete(members);
-		return NULL;
-	}
-	return members;
-}
-
 cJSON *call_request_text(const struct call *call)
 {
 	return call->request_text.len ? cJSON_CreateString(buf_text(&call->request_text)) : NULL;
 }
 
+cJSON *call_request_members(const struct call *call, const char *const *names)
+{
+	return call->request ? json_members(call->request, names) : call_request_text(call);
+}
+
 cJSON *call_output(const struct call *call)
 {
 	return call->output ? cJSON_Duplicate(call->output, /* recurse */ 1) : NULL;
-}
-
-cJSON *no_parameters(const struct call *call)
-{
-	(void)call;
-	return NULL;
 }
 
 size_t vector_dimensions(const cJSON *vector)

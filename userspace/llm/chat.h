@@ -25,6 +25,9 @@ cJSON *text_output(const struct call *call);
  * message of role system. The raw text of a request that was no JSON. */
 cJSON *chat_input(const struct call *call, const char *messages, const cJSON *system);
 
+/* @messages, which it owns from here on, alone or beside a copy of @tools (may be NULL). */
+cJSON *chat_with_tools(cJSON *messages, const cJSON *tools);
+
 /* Appends a tool call that came whole: @arguments as text, or as the object itself
  * (NULL: none). NULL when there is no room for it; what did not fit is marked. */
 struct tool_call *chat_add_tool(struct call *call, struct choice *choice, const char *id,
@@ -36,17 +39,15 @@ bool chat_add(struct call *call, struct buf *buf, const char *text);
 /* A prompt or embedding input: token ids become their count. NULL for NULL. */
 cJSON *chat_prompt(const cJSON *prompt);
 
-/* Copies of the members of @object that @names (NULL-terminated) lists; NULL when there are none. */
-cJSON *json_members(const cJSON *object, const char *const *names);
-
 /* A string of the raw request that was no JSON; NULL when there was none. */
 cJSON *call_request_text(const struct call *call);
 
-/* A copy of call->output, NULL when there is none: for dialect.output. */
-cJSON *call_output(const struct call *call);
+/* The request's members that @names (NULL-terminated) lists, NULL when there are none; the raw
+ * text of a request that was no JSON. */
+cJSON *call_request_members(const struct call *call, const char *const *names);
 
-/* For dialect.model_parameters of those that have none. */
-cJSON *no_parameters(const struct call *call);
+/* A copy of call->output, NULL when there is none. */
+cJSON *call_output(const struct call *call);
 
 /* How many values a vector has: numbers, or base64 of 32-bit floats. */
 size_t vector_dimensions(const cJSON *vector);

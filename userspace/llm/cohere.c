@@ -161,16 +161,6 @@ static cJSON *messages(const struct call *call)
 	return object;
 }
 
-static cJSON *chat_parameters(const struct call *call)
-{
-	static const char *const names[] = {
-		"temperature", "max_tokens", "p", "k", "seed", "frequency_penalty", "presence_penalty",
-		"stop_sequences", "safety_mode", "tool_choice", "strict_tools", "thinking", "priority", NULL,
-	};
-
-	return json_members(call->request, names);
-}
-
 /* --- embed ------------------------------------------------------------------ */
 
 static bool is_embed_request(const cJSON *body)
@@ -182,12 +172,6 @@ static bool is_embed_request(const cJSON *body)
 static bool is_embed_response(const cJSON *body)
 {
 	return json_string(body, "id") && json_get(body, "embeddings");
-}
-
-static void embed_event(struct call *call, const struct call_event *event)
-{
-	(void)call;
-	(void)event;
 }
 
 /* A bit for each dimension. */
@@ -231,13 +215,6 @@ static cJSON *embed_input(const struct call *call)
 	return NULL;
 }
 
-static cJSON *embed_parameters(const struct call *call)
-{
-	static const char *const names[] = { "input_type", "embedding_types", "output_dimension", "truncate", NULL };
-
-	return json_members(call->request, names);
-}
-
 const struct dialect cohere_chat = {
 	.name = "cohere.chat",
 	.title = "Cohere chat (v2)",
@@ -251,7 +228,10 @@ const struct dialect cohere_chat = {
 	.response = chat_response,
 	.input = messages,
 	.output = chat_output,
-	.model_parameters = chat_parameters,
+	.parameters = (const char *const[]){
+		"temperature", "max_tokens", "p", "k", "seed", "frequency_penalty", "presence_penalty",
+		"stop_sequences", "safety_mode", "tool_choice", "strict_tools", "thinking", "priority", NULL,
+	},
 };
 
 const struct dialect cohere_embed = {
@@ -262,9 +242,7 @@ const struct dialect cohere_embed = {
 	.routes = (const char *const[]){ "/v2/embed", "/v1/embed", NULL },
 	.is_request = is_embed_request,
 	.is_response = is_embed_response,
-	.event = embed_event,
 	.response = embed_response,
 	.input = embed_input,
-	.output = call_output,
-	.model_parameters = embed_parameters,
+	.parameters = (const char *const[]){ "input_type", "embedding_types", "output_dimension", "truncate", NULL },
 };

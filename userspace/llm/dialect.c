@@ -10,6 +10,7 @@
 #include "llm/bedrock.h"
 #include "llm/choose.h"
 #include "llm/gemini.h"
+#include "llm/json.h"
 #include "llm/openai.h"
 #include "llm/servers.h"
 
@@ -47,6 +48,24 @@ const struct dialect *const dialects[] = {
 	&bedrock_invoke,
 	NULL,
 };
+
+void dialect_event(const struct dialect *dialect, struct call *call, const struct call_event *event)
+{
+	if (dialect->event)
+		dialect->event(call, event);
+}
+
+cJSON *dialect_output(const struct dialect *dialect, const struct call *call)
+{
+	return dialect->output ? dialect->output(call) : call_output(call);
+}
+
+cJSON *dialect_parameters(const struct dialect *dialect, const struct call *call)
+{
+	if (dialect->model_parameters)
+		return dialect->model_parameters(call);
+	return dialect->parameters ? json_members(call->request, dialect->parameters) : NULL;
+}
 
 /* --- paths ------------------------------------------------------------------ */
 

@@ -49,7 +49,8 @@ struct dialect {
 	void (*request)(struct call *call);
 	/* The response's head: counts and timings that stand in fields. May be NULL. */
 	void (*head)(struct call *call, const struct http_head *response);
-	/* One event; not called for [DONE]. Sets call->end at the protocol's own end. */
+	/* One event; not called for [DONE]. Sets call->end at the protocol's own end. NULL: does not
+	 * stream. */
 	void (*event)(struct call *call, const struct call_event *event);
 	/* A whole JSON response. */
 	void (*response)(struct call *call, const cJSON *body);
@@ -59,9 +60,19 @@ struct dialect {
 
 	/* Langfuse's fields, made from the call; the caller owns; NULL when absent. */
 	cJSON *(*input)(const struct call *call);
-	cJSON *(*output)(const struct call *call);
+	cJSON *(*output)(const struct call *call);	/* may be NULL: call->output as it is */
+	/* Members of the request that are model parameters as they are; NULL-terminated; may be NULL. */
+	const char *const *parameters;
+	/* Instead of it, where there is more to it; may be NULL. */
 	cJSON *(*model_parameters)(const struct call *call);
 };
+
+/* What @dialect, which may be one that the call's dialect wraps, makes of an event. */
+void dialect_event(const struct dialect *dialect, struct call *call, const struct call_event *event);
+/* The output and the model parameters that @dialect makes from the call; the caller owns; NULL
+ * when absent. */
+cJSON *dialect_output(const struct dialect *dialect, const struct call *call);
+cJSON *dialect_parameters(const struct dialect *dialect, const struct call *call);
 
 /* The table, NULL-terminated, for docs and tests. */
 extern const struct dialect *const dialects[];

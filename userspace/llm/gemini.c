@@ -215,27 +215,16 @@ static cJSON *input(const struct call *call)
 	return chat_input(call, "contents", system_of(call->request));
 }
 
-static void add_scalars(cJSON *parameters, const cJSON *config)
-{
-	const cJSON *item;
-
-	cJSON_ArrayForEach(item, config)
-		if (cJSON_IsNumber(item) || cJSON_IsString(item) || cJSON_IsBool(item))
-			json_add_copy(parameters, item->string, item);
-}
-
 cJSON *gemini_parameters(const struct call *call)
 {
 	const cJSON *config = either(call->request, "generationConfig", "generation_config");
 	const cJSON *tier = either(call->request, "serviceTier", "service_tier");
 	cJSON *parameters = cJSON_CreateObject();
 
-	add_scalars(parameters, config);
-	add_scalars(parameters, either(config, "thinkingConfig", "thinking_config"));
+	json_add_scalars(parameters, config);
+	json_add_scalars(parameters, either(config, "thinkingConfig", "thinking_config"));
 	json_add_copy(parameters, "service_tier", tier);
-	if (parameters && !parameters->child)
-		json_freep(&parameters);
-	return parameters;
+	return json_or_null(parameters);
 }
 
 const struct dialect gemini_generate = {

@@ -40,12 +40,6 @@ static void request(struct call *call)
 }
 
 /* Embeddings do not stream. */
-static void event(struct call *call, const struct call_event *event)
-{
-	(void)call;
-	(void)event;
-}
-
 static void read_statistics(struct call *call, const cJSON *predictions)
 {
 	struct usage *usage = &call->usage;
@@ -138,11 +132,8 @@ static cJSON *model_parameters(const struct call *call)
 	cJSON *parameters = cJSON_CreateObject();
 
 	for (size_t i = 0; i < ARRAY_SIZE(holders); i++)
-		for (const char *const *name = names; *name; name++)
-			json_add_copy(parameters, *name, json_get(holders[i], *name));
-	if (parameters && !parameters->child)
-		json_freep(&parameters);
-	return parameters;
+		json_add_members(parameters, holders[i], names);
+	return json_or_null(parameters);
 }
 
 const struct dialect gemini_embed = {
@@ -157,9 +148,7 @@ const struct dialect gemini_embed = {
 	.is_request = is_request,
 	.is_response = is_response,
 	.request = request,
-	.event = event,
 	.response = response,
 	.input = input,
-	.output = call_output,
 	.model_parameters = model_parameters,
 };

@@ -10,11 +10,6 @@
 #include "llm/gemini.h"
 #include "llm/json.h"
 
-static bool is(const char *text, const char *word)
-{
-	return text && strcmp(text, word) == 0;
-}
-
 static bool begins(const char *text, const char *prefix)
 {
 	return text && strncmp(text, prefix, strlen(prefix)) == 0;
@@ -89,14 +84,14 @@ static bool read_step(struct call *call, struct choice *choice, uint64_t number,
 {
 	const char *type = json_string(step, "type");
 
-	if (is(type, "model_output"))
+	if (text_is(type, "model_output"))
 		return add_contents(call, choice, json_get(step, "content"));
-	if (is(type, "thought"))
+	if (text_is(type, "thought"))
 		return add_thoughts(call, choice, json_array(step, "summary"));
-	if (is(type, "function_call"))
+	if (text_is(type, "function_call"))
 		return add_function(call, choice, number, step);
 	/* A step of the server's own tools; alone with its type, it will come in deltas. */
-	if (type && !is(type, "user_input") && cJSON_GetArraySize(step) > 1)
+	if (type && !text_is(type, "user_input") && cJSON_GetArraySize(step) > 1)
 		choice_add_part(call, choice, cJSON_Duplicate(step, /* recurse */ 1));
 	return false;
 }
@@ -123,18 +118,18 @@ static bool read_delta(struct call *call, struct choice *choice, uint64_t number
 	const char *type = json_string(delta, "type");
 	const cJSON *item;
 
-	if (is(type, "text"))
+	if (text_is(type, "text"))
 		return add_content(call, choice, delta);
-	if (is(type, "arguments_delta"))
+	if (text_is(type, "arguments_delta"))
 		return add_arguments(call, choice, number, delta);
-	if (is(type, "thought_signature"))
+	if (text_is(type, "thought_signature"))
 		return false;
-	if (is(type, "thought_summary") || is(type, "thought")) {
+	if (text_is(type, "thought_summary") || text_is(type, "thought")) {
 		const cJSON *content = json_get(delta, "content");
 
 		return chat_add(call, &choice->reasoning, json_string(content ? content : delta, "text"));
 	}
-	if (is(type, "text_annotation_delta")) {
+	if (text_is(type, "text_annotation_delta")) {
 		cJSON_ArrayForEach(item, json_array(delta, "annotations"))
 			choice_add_part(call, choice, cJSON_Duplicate(item, /* recurse */ 1));
 		return false;
@@ -157,7 +152,7 @@ static void end_step(struct call *call, struct choice *choice, uint64_t number)
 static void read_status(struct call *call, struct choice *choice, const char *status)
 {
 	call_set(call, &choice->finish_reason, status);
-	if (!is(status, "failed"))
+	if (!text_is(status, "failed"))
 		return;
 	call->is_error = true;
 	if (!call->error_message.len)
@@ -179,18 +174,18 @@ static void event(struct call *call, const struct call_event *event)
 	struct choice *choice = is_response(event->data) ? call_choice(call, 0) : NULL;
 	bool has_any = false;
 
-	if (is(type, "error"))
+	if (text_is(type, "error"))
 		call->end = CALL_DONE;
 	if (!choice)
 		return;
 	read_interaction(call, interaction);
-	if (is(type, "step.start")) {
+	if (text_is(type, "step.start")) {
 		has_any = read_step(call, choice, number, json_get(event->data, "step"));
-	} else if (is(type, "step.delta")) {
+	} else if (text_is(type, "step.delta")) {
 		has_any = read_delta(call, choice, number, json_get(event->data, "delta"));
-	} else if (is(type, "step.stop")) {
+	} else if (text_is(type, "step.stop")) {
 		end_step(call, choice, number);
-	} else if (is(type, "interaction.completed")) {
+	} else if (text_is(type, "interaction.completed")) {
 		read_status(call, choice, json_string(interaction, "status"));
 		call->end = CALL_DONE;
 	}
@@ -239,8 +234,7 @@ static cJSON *input(const struct call *call)
 {
 	const cJSON *text = json_get(call->request, "input");
 	const cJSON *system = json_get(call->request, "system_instruction");
-	const cJSON *tools = json_get(call->request, "tools");
-	cJSON *messages, *object;
+	cJSON *messages;
 
 	if (!cJSON_IsString(text))
 		return chat_input(call, "input", system);
@@ -248,12 +242,7 @@ static cJSON *input(const struct call *call)
 	if (system)
 		json_append(messages, message("system", system));
 	json_append(messages, message("user", text));
-	if (!tools)
-		return messages;
-	object = cJSON_CreateObject();
-	json_add_copy(object, "tools", tools);
-	json_add(object, "messages", messages);
-	return object;
+	return chat_with_tools(messages, json_get(call->request, "tools"));
 }
 
 const struct dialect gemini_interactions = {

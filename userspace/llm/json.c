@@ -87,6 +87,38 @@ void json_add_copy(cJSON *object, const char *name, const cJSON *item)
 		json_add(object, name, cJSON_Duplicate(item, /* recurse */ 1));
 }
 
+void json_add_members(cJSON *object, const cJSON *from, const char *const *names)
+{
+	for (; *names; names++)
+		json_add_copy(object, *names, json_get(from, *names));
+}
+
+void json_add_scalars(cJSON *object, const cJSON *from)
+{
+	const cJSON *item;
+
+	if (!cJSON_IsObject(from))
+		return;
+	cJSON_ArrayForEach(item, from)
+		if (cJSON_IsNumber(item) || cJSON_IsString(item) || cJSON_IsBool(item))
+			json_add_copy(object, item->string, item);
+}
+
+cJSON *json_or_null(cJSON *json)
+{
+	if (json && !json->child)
+		json_freep(&json);
+	return json;
+}
+
+cJSON *json_members(const cJSON *object, const char *const *names)
+{
+	cJSON *members = cJSON_CreateObject();
+
+	json_add_members(members, object, names);
+	return json_or_null(members);
+}
+
 void json_add_u64(cJSON *object, const char *name, uint64_t value)
 {
 	char text[24];

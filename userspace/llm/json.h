@@ -39,6 +39,12 @@ static inline void json_freep(cJSON **json)
 	*json = NULL;
 }
 
+/* Whether a text, which may be NULL, is @word. */
+static inline bool text_is(const char *text, const char *word)
+{
+	return text && strcmp(text, word) == 0;
+}
+
 /* A member that is there and not null, else NULL; @object may be anything. */
 const cJSON *json_get(const cJSON *object, const char *name);
 /* A member that is such: */
@@ -53,8 +59,17 @@ void json_add(cJSON *object, const char *name, cJSON *item);
 void json_append(cJSON *array, cJSON *item);
 /* Adds a copy. */
 void json_add_copy(cJSON *object, const char *name, const cJSON *item);
+/* Adds copies of the members of @from that @names (NULL-terminated) lists. */
+void json_add_members(cJSON *object, const cJSON *from, const char *const *names);
+/* Adds copies of the numbers, strings and booleans of @from, which may be anything. */
+void json_add_scalars(cJSON *object, const cJSON *from);
 /* A whole number, all 64 bits of it. */
 void json_add_u64(cJSON *object, const char *name, uint64_t value);
+
+/* Copies of the members of @object that @names (NULL-terminated) lists; NULL when there are none. */
+cJSON *json_members(const cJSON *object, const char *const *names);
+/* @json; NULL, and it is freed, when it holds nothing. */
+cJSON *json_or_null(cJSON *json);
 
 /* Bytes that the tree takes in memory, about. */
 size_t json_size(const cJSON *json);

@@ -131,17 +131,6 @@ static cJSON *input(const struct call *call)
 	return chat_prompt(json_get(call->request, "prompt"));
 }
 
-static cJSON *parameters(const struct call *call)
-{
-	static const char *const names[] = {
-		"n_predict", "temperature", "top_k", "top_p", "min_p", "typical_p", "repeat_penalty",
-		"presence_penalty", "frequency_penalty", "mirostat", "mirostat_tau", "mirostat_eta", "seed",
-		"stop", "cache_prompt", "samplers", NULL,
-	};
-
-	return json_members(call->request, names);
-}
-
 const struct dialect llamacpp_completion = {
 	.name = "llamacpp.completion",
 	.title = "llama.cpp completion, infill",
@@ -157,5 +146,9 @@ const struct dialect llamacpp_completion = {
 	.response = response,
 	.input = input,
 	.output = text_output,
-	.model_parameters = parameters,
+	.parameters = (const char *const[]){
+		"n_predict", "temperature", "top_k", "top_p", "min_p", "typical_p", "repeat_penalty",
+		"presence_penalty", "frequency_penalty", "mirostat", "mirostat_tau", "mirostat_eta", "seed",
+		"stop", "cache_prompt", "samplers", NULL,
+	},
 };

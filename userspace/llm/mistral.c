@@ -12,35 +12,11 @@ static bool is_request(const cJSON *body)
 	return json_string(body, "prompt") != NULL;
 }
 
-static bool is_response(const cJSON *body)
-{
-	return openai_chat.is_response(body);
-}
-
-static void event(struct call *call, const struct call_event *event)
-{
-	openai_chat.event(call, event);
-}
-
-static void response(struct call *call, const cJSON *body)
-{
-	openai_chat.response(call, body);
-}
-
 static cJSON *input(const struct call *call)
 {
 	static const char *const parts[] = { "prompt", "suffix", NULL };
 
-	return call->request ? json_members(call->request, parts) : call_request_text(call);
-}
-
-static cJSON *parameters(const struct call *call)
-{
-	static const char *const names[] = {
-		"temperature", "top_p", "max_tokens", "min_tokens", "stop", "random_seed", NULL,
-	};
-
-	return json_members(call->request, names);
+	return call_request_members(call, parts);
 }
 
 const struct dialect mistral_fim = {
@@ -51,10 +27,12 @@ const struct dialect mistral_fim = {
 	.operation = OPERATION_TEXT_COMPLETION,
 	.routes = (const char *const[]){ "/fim/completions", NULL },
 	.is_request = is_request,
-	.is_response = is_response,
-	.event = event,
-	.response = response,
+	.is_response = openai_is_chat_response,
+	.event = openai_read_chat_event,
+	.response = openai_read_chat_response,
 	.input = input,
 	.output = text_output,
-	.model_parameters = parameters,
+	.parameters = (const char *const[]){
+		"temperature", "top_p", "max_tokens", "min_tokens", "stop", "random_seed", NULL,
+	},
 };

@@ -142,19 +142,14 @@ static cJSON *parameters(const struct call *call)
 {
 	static const char *const beside[] = { "think", "format", "keep_alive", NULL };
 	const cJSON *options = json_get(call->request, "options"), *item;
-	cJSON *parameters = json_members(call->request, beside);
+	cJSON *parameters = cJSON_CreateObject();
 
-	if (!parameters)
-		parameters = cJSON_CreateObject();
+	json_add_members(parameters, call->request, beside);
 	if (!cJSON_IsObject(options))
 		options = NULL;
 	cJSON_ArrayForEach(item, options)
 		json_add_copy(parameters, item->string, json_get(options, item->string));
-	if (parameters && !parameters->child) {
-		cJSON_Delete(parameters);
-		return NULL;
-	}
-	return parameters;
+	return json_or_null(parameters);
 }
 
 /* --- generate --------------------------------------------------------------- */
@@ -230,12 +225,6 @@ static bool is_embed_response(const cJSON *body)
 	return (json_array(body, "embeddings") || json_array(body, "embedding")) && !json_get(body, "id");
 }
 
-static void embed_event(struct call *call, const struct call_event *event)
-{
-	(void)call;
-	(void)event;
-}
-
 static void embed_response(struct call *call, const cJSON *body)
 {
 	static const char *const timings[] = { "total_duration", "load_duration", NULL };
@@ -262,13 +251,6 @@ static cJSON *embed_input(const struct call *call)
 	if (!input)
 		input = json_get(call->request, "prompt");
 	return input ? cJSON_Duplicate(input, /* recurse */ 1) : NULL;
-}
-
-static cJSON *embed_parameters(const struct call *call)
-{
-	static const char *const names[] = { "dimensions", "truncate", NULL };
-
-	return json_members(call->request, names);
 }
 
 const struct dialect ollama_chat = {
@@ -311,9 +293,7 @@ const struct dialect ollama_embed = {
 	.routes = (const char *const[]){ "/api/embed", "/api/embeddings", NULL },
 	.is_request = is_embed_request,
 	.is_response = is_embed_response,
-	.event = embed_event,
 	.response = embed_response,
 	.input = embed_input,
-	.output = call_output,
-	.model_parameters = embed_parameters,
+	.parameters = (const char *const[]){ "dimensions", "truncate", NULL },
 };

@@ -62,6 +62,11 @@ void openai_read_envelope(struct call *call, const cJSON *body)
 	copy_fact(call, "kvTransferParams", body, "kv_transfer_params");
 }
 
+void openai_read_event(struct call *call, const struct call_event *event)
+{
+	openai_read_envelope(call, event->data);
+}
+
 static void hide(cJSON *item)
 {
 	cJSON *child;
@@ -129,7 +134,7 @@ static void add_max_tokens(cJSON *parameters, const cJSON *request)
 
 cJSON *openai_parameters(const struct call *call)
 {
-	static const char *const as_given[] = { "seed", "reasoning_effort", "verbosity" };
+	static const char *const as_given[] = { "seed", "reasoning_effort", "verbosity", NULL };
 	const cJSON *request = call->request;
 	const cJSON *n = json_get(request, "n");
 	cJSON *parameters;
@@ -144,8 +149,7 @@ cJSON *openai_parameters(const struct call *call)
 	add_parameter(parameters, request, "presence_penalty", 0);
 	if (cJSON_IsNumber(n) && n->valuedouble > 1)
 		json_add_copy(parameters, "n", n);
-	for (size_t i = 0; i < ARRAY_SIZE(as_given); i++)
-		json_add_copy(parameters, as_given[i], json_get(request, as_given[i]));
+	json_add_members(parameters, request, as_given);
 	/* The tier that served it sets the price; the wish counts only without an answer's. */
 	if (call->service_tier.len)
 		cJSON_AddStringToObject(parameters, "service_tier", buf_text(&call->service_tier));

@@ -13,6 +13,9 @@ extern const struct dialect openai_transcription, openai_moderations, openai_rea
  * (Azure's first chunk) and nulls change nothing. */
 void openai_read_envelope(struct call *call, const cJSON *body);
 
+/* The same for dialect.event of those that have nothing else in an event. */
+void openai_read_event(struct call *call, const struct call_event *event);
+
 /* A provider's usage object becomes disjoint buckets; the last one wins. Names of chat
  * (prompt_tokens, completion_tokens) and of all that came later (input_tokens,
  * output_tokens) alike; details that have no bucket are left out. */
@@ -21,6 +24,11 @@ void openai_read_usage(struct call *call, const cJSON *usage);
 /* The request's tools may hold keys to other servers (MCP): they are taken out before
  * anybody reads it. For dialect.request. */
 void openai_hide_keys(struct call *call);
+
+/* The answer's shape and reading, for others that answer as a chat does. */
+bool openai_is_chat_response(const cJSON *body);
+void openai_read_chat_event(struct call *call, const struct call_event *event);
+void openai_read_chat_response(struct call *call, const cJSON *body);
 
 /* The choice of an item of `choices`: by its index, else by @position. */
 struct choice *openai_choice(struct call *call, const cJSON *item, uint64_t position);

@@ -12,7 +12,7 @@ static bool is_request(const cJSON *body)
 	return json_array(body, "messages") != NULL;
 }
 
-static bool is_response(const cJSON *body)
+bool openai_is_chat_response(const cJSON *body)
 {
 	const char *object = json_string(body, "object");
 
@@ -214,14 +214,14 @@ static bool read_choices(struct call *call, const cJSON *body, const char *membe
 	return has_any;
 }
 
-static void event(struct call *call, const struct call_event *event)
+void openai_read_chat_event(struct call *call, const struct call_event *event)
 {
 	openai_read_envelope(call, event->data);
 	if (read_choices(call, event->data, "delta"))
 		call_chunk(call, event->time_ns);
 }
 
-static void response(struct call *call, const cJSON *body)
+void openai_read_chat_response(struct call *call, const cJSON *body)
 {
 	openai_read_envelope(call, body);
 	read_choices(call, body, "message");
@@ -281,10 +281,10 @@ const struct dialect openai_chat = {
 		NULL,
 	},
 	.is_request = is_request,
-	.is_response = is_response,
+	.is_response = openai_is_chat_response,
 	.request = openai_hide_keys,
-	.event = event,
-	.response = response,
+	.event = openai_read_chat_event,
+	.response = openai_read_chat_response,
 	.input = input,
 	.output = output,
 	.model_parameters = openai_parameters,

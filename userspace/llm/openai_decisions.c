@@ -13,11 +13,6 @@ static bool is_response(const cJSON *body)
 	return json_array(body, "answers") != NULL;
 }
 
-static void event(struct call *call, const struct call_event *event)
-{
-	openai_read_envelope(call, event->data);
-}
-
 static void response(struct call *call, const cJSON *body)
 {
 	const cJSON *answers = json_array(body, "answers"), *answer;
@@ -39,7 +34,7 @@ static cJSON *input(const struct call *call)
 {
 	static const char *const names[] = { "input", "questions", NULL };
 
-	return call->request ? json_members(call->request, names) : call_request_text(call);
+	return call_request_members(call, names);
 }
 
 const struct dialect openai_decisions = {
@@ -50,9 +45,7 @@ const struct dialect openai_decisions = {
 	.routes = (const char *const[]){ "/decisions", NULL },
 	.is_request = is_request,
 	.is_response = is_response,
-	.event = event,
+	.event = openai_read_event,
 	.response = response,
 	.input = input,
-	.output = call_output,
-	.model_parameters = no_parameters,
 };

@@ -18,11 +18,6 @@ static bool is_response(const cJSON *body)
 }
 
 /* Embeddings do not stream; what came as an event says nothing. */
-static void event(struct call *call, const struct call_event *event)
-{
-	openai_read_envelope(call, event->data);
-}
-
 static void response(struct call *call, const cJSON *body)
 {
 	const cJSON *data = json_array(body, "data");
@@ -59,11 +54,7 @@ static cJSON *model_parameters(const struct call *call)
 	json_add_copy(parameters, "dimensions", json_get(call->request, "dimensions"));
 	if (!is_usual_format(format))
 		cJSON_AddStringToObject(parameters, "encoding_format", format);
-	if (parameters && !parameters->child) {
-		cJSON_Delete(parameters);
-		return NULL;
-	}
-	return parameters;
+	return json_or_null(parameters);
 }
 
 const struct dialect openai_embeddings = {
@@ -74,9 +65,8 @@ const struct dialect openai_embeddings = {
 	.routes = (const char *const[]){ "/openai/deployments/{}/embeddings", "/embeddings", "/invocations", NULL },
 	.is_request = is_request,
 	.is_response = is_response,
-	.event = event,
+	.event = openai_read_event,
 	.response = response,
 	.input = input,
-	.output = call_output,
 	.model_parameters = model_parameters,
 };

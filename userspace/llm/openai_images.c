@@ -112,7 +112,7 @@ static cJSON *input(const struct call *call)
 	static const char *const names[] = {
 		"prompt", "image", "image[]", "images", "mask", "input_reference", NULL,
 	};
-	cJSON *members = call->request ? json_members(call->request, names) : call_request_text(call);
+	cJSON *members = call_request_members(call, names);
 	cJSON *prompt = cJSON_GetObjectItemCaseSensitive(members, "prompt");
 
 	if (!prompt || prompt->next || prompt->prev != prompt)
@@ -127,16 +127,6 @@ static cJSON *output(const struct call *call)
 	if (call->output && cJSON_GetArraySize(call->output) == 1)
 		return cJSON_Duplicate(call->output->child, /* recurse */ 1);
 	return call_output(call);
-}
-
-static cJSON *model_parameters(const struct call *call)
-{
-	static const char *const names[] = {
-		"n", "size", "quality", "style", "background", "moderation", "output_format",
-		"output_compression", "partial_images", "input_fidelity", NULL,
-	};
-
-	return json_members(call->request, names);
 }
 
 #define ROUTES(name)	"/openai/deployments/{}/images/" name, "/images/" name
@@ -155,5 +145,8 @@ const struct dialect openai_images = {
 	.response = response,
 	.input = input,
 	.output = output,
-	.model_parameters = model_parameters,
+	.parameters = (const char *const[]){
+		"n", "size", "quality", "style", "background", "moderation", "output_format",
+		"output_compression", "partial_images", "input_fidelity", NULL,
+	},
 };

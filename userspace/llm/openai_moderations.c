@@ -15,11 +15,6 @@ static bool is_response(const cJSON *body)
 	return results && cJSON_IsObject(json_get(results->child, "categories"));
 }
 
-static void event(struct call *call, const struct call_event *event)
-{
-	openai_read_envelope(call, event->data);
-}
-
 static void response(struct call *call, const cJSON *body)
 {
 	const cJSON *results = json_array(body, "results");
@@ -49,9 +44,7 @@ const struct dialect openai_moderations = {
 	.routes = (const char *const[]){ "/moderations", NULL },
 	.is_request = is_request,
 	.is_response = is_response,
-	.event = event,
+	.event = openai_read_event,
 	.response = response,
 	.input = input,
-	.output = call_output,
-	.model_parameters = no_parameters,
 };

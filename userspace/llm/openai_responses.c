@@ -12,11 +12,6 @@
 #include "llm/error.h"
 #include "llm/json.h"
 
-static bool is_text(const char *text, const char *other)
-{
-	return text && strcmp(text, other) == 0;
-}
-
 static bool ends(const char *text, const char *end)
 {
 	return slice_ends(slice_of(text), slice_of(end));
@@ -44,9 +39,9 @@ static bool is_response(const cJSON *body)
 {
 	const char *object = json_string(body, "object"), *type = json_string(body, "type");
 
-	return is_text(object, "response") || is_text(object, "response.compaction") ||
+	return text_is(object, "response") || text_is(object, "response.compaction") ||
 	       (type && strncmp(type, "response.", 9) == 0) ||
-	       (is_text(type, "error") && json_get(body, "sequence_number"));
+	       (text_is(type, "error") && json_get(body, "sequence_number"));
 }
 
 /* --- a whole response -------------------------------------------------------- */
@@ -57,7 +52,7 @@ static void read_refusals(struct call *call, const cJSON *output)
 
 	cJSON_ArrayForEach(item, output)
 		cJSON_ArrayForEach(part, json_array(item, "content"))
-			if (is_text(json_string(part, "type"), "refusal"))
+			if (text_is(json_string(part, "type"), "refusal"))
 				call_refuse(call, json_string(part, "refusal"));
 }
 
@@ -91,15 +86,15 @@ static void read_status(struct call *call, const cJSON *response)
 		reason = json_string(details, "reason");
 
 	/* A background response: it goes on without this exchange. */
-	if (is_text(status, "queued") || is_text(status, "in_progress")) {
+	if (text_is(status, "queued") || text_is(status, "in_progress")) {
 		if (!call->is_stream)
 			call_fact(call, "status", cJSON_CreateString(status));
 		return;
 	}
 	set_finish(call, reason ? reason : status);
-	if (is_text(reason, "content_filter"))
+	if (text_is(reason, "content_filter"))
 		call_refuse(call, "stopped by the provider's content filter");
-	if (is_text(status, "failed") && !error_read(call, response) && !error_read(call, details))
+	if (text_is(status, "failed") && !error_read(call, response) && !error_read(call, details))
 		call->is_error = true;
 }
 

@@ -75,13 +75,6 @@ static cJSON *output(const struct call *call)
 	return note;
 }
 
-static cJSON *model_parameters(const struct call *call)
-{
-	static const char *const names[] = { "voice", "voice_id", "speed", "response_format", NULL };
-
-	return json_members(call->request, names);
-}
-
 const struct dialect openai_speech = {
 	.name = "openai.speech",
 	.title = "OpenAI speech",
@@ -95,5 +88,5 @@ const struct dialect openai_speech = {
 	.response = response,
 	.input = input,
 	.output = output,
-	.model_parameters = model_parameters,
+	.parameters = (const char *const[]){ "voice", "voice_id", "speed", "response_format", NULL },
 };

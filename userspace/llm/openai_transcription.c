@@ -7,11 +7,6 @@
 #include "llm/json.h"
 #include "llm/openai.h"
 
-static bool is_text(const char *text, const char *other)
-{
-	return text && strcmp(text, other) == 0;
-}
-
 static bool is_request(const cJSON *body)
 {
 	return json_get(body, "file") || json_get(body, "file_url") || json_get(body, "file_id");
@@ -20,8 +15,8 @@ static bool is_request(const cJSON *body)
 /* vLLM streams chunks of a chat's form. */
 static bool is_chunk(const cJSON *body)
 {
-	return is_text(json_string(body, "object"), "transcription.chunk") ||
-	       is_text(json_string(body, "object"), "translation.chunk");
+	return text_is(json_string(body, "object"), "transcription.chunk") ||
+	       text_is(json_string(body, "object"), "translation.chunk");
 }
 
 static bool is_response(const cJSON *body)
@@ -65,9 +60,9 @@ static void event(struct call *call, const struct call_event *event)
 	openai_read_envelope(call, event->data);
 	if (is_chunk(event->data))
 		read_chunk(call, event);
-	else if (is_text(type, "transcript.text.delta"))
+	else if (text_is(type, "transcript.text.delta"))
 		add_text(call, event, json_string(event->data, "delta"));
-	if (!is_text(type, "transcript.text.done"))
+	if (!text_is(type, "transcript.text.done"))
 		return;
 	if (json_string(event->data, "text"))
 		set_output(call, cJSON_CreateString(json_string(event->data, "text")));
@@ -99,22 +94,12 @@ static cJSON *input(const struct call *call)
 {
 	static const char *const names[] = { "file", "file_url", "file_id", "prompt", NULL };
 
-	return call->request ? json_members(call->request, names) : call_request_text(call);
+	return call_request_members(call, names);
 }
 
 static cJSON *output(const struct call *call)
 {
 	return call->output ? call_output(call) : text_output(call);
-}
-
-static cJSON *model_parameters(const struct call *call)
-{
-	static const char *const names[] = {
-		"language", "response_format", "temperature", "timestamp_granularities[]",
-		"timestamp_granularities", "include[]", "chunking_strategy", NULL,
-	};
-
-	return json_members(call->request, names);
 }
 
 #define ROUTES(name)	"/openai/deployments/{}/audio/" name, "/audio/" name
@@ -133,5 +118,8 @@ const struct dialect openai_transcription = {
 	.response = response,
 	.input = input,
 	.output = output,
-	.model_parameters = model_parameters,
+	.parameters = (const char *const[]){
+		"language", "response_format", "temperature", "timestamp_granularities[]",
+		"timestamp_granularities", "include[]", "chunking_strategy", NULL,
+	},
 };

@@ -201,7 +201,7 @@ void call_take_event(struct call *call, uint64_t time_ns, struct slice type, con
 		call->times.first_event_ns = time_ns;
 	if (error_read(call, json) || choose_by_response(call, json))
 		call->has_shape = true;
-	call->dialect->event(call, &event);
+	dialect_event(call->dialect, call, &event);
 	if (call->end == CALL_DONE && !call->times.end_ns)
 		call->times.end_ns = time_ns;
 }

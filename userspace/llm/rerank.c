@@ -31,11 +31,6 @@ static bool is_response(const cJSON *body)
 	return results_of(body) != NULL;
 }
 
-static void event(struct call *call, const struct call_event *event)
-{
-	openai_read_envelope(call, event->data);
-}
-
 /* Cohere bills searches, not tokens. */
 static void read_billing(struct call *call, const cJSON *meta)
 {
@@ -62,17 +57,7 @@ static cJSON *input(const struct call *call)
 {
 	static const char *const names[] = { "query", "documents", "texts", NULL };
 
-	return call->request ? json_members(call->request, names) : call_request_text(call);
-}
-
-static cJSON *model_parameters(const struct call *call)
-{
-	static const char *const names[] = {
-		"top_n", "max_tokens_per_doc", "max_chunks_per_doc", "return_documents", "truncate",
-		"truncate_prompt_tokens", "raw_scores", NULL,
-	};
-
-	return json_members(call->request, names);
+	return call_request_members(call, names);
 }
 
 const struct dialect rerank = {
@@ -83,9 +68,11 @@ const struct dialect rerank = {
 	.routes = (const char *const[]){ "/rerank", "/reranking", "/invocations", NULL },
 	.is_request = is_request,
 	.is_response = is_response,
-	.event = event,
+	.event = openai_read_event,
 	.response = response,
 	.input = input,
-	.output = call_output,
-	.model_parameters = model_parameters,
+	.parameters = (const char *const[]){
+		"top_n", "max_tokens_per_doc", "max_chunks_per_doc", "return_documents", "truncate",
+		"truncate_prompt_tokens", "raw_scores", NULL,
+	},
 };

@@ -31,11 +31,6 @@ static bool is_classified(const cJSON *body)
 	       json_array(body, "classifications");
 }
 
-static void event(struct call *call, const struct call_event *event)
-{
-	openai_read_envelope(call, event->data);
-}
-
 /* A vector, or one for each token. */
 static void pooled(struct call *call, const cJSON *body)
 {
@@ -73,14 +68,9 @@ static cJSON *input(const struct call *call)
 	return chat_prompt(input ? input : json_get(call->request, "messages"));
 }
 
-static cJSON *model_parameters(const struct call *call)
-{
-	static const char *const names[] = {
-		"task", "dimensions", "truncate_prompt_tokens", "use_activation", "normalize", "softmax", NULL,
-	};
-
-	return json_members(call->request, names);
-}
+static const char *const parameters[] = {
+	"task", "dimensions", "truncate_prompt_tokens", "use_activation", "normalize", "softmax", NULL,
+};
 
 const struct dialect vllm_pooling = {
 	.name = "vllm.pooling",
@@ -90,11 +80,10 @@ const struct dialect vllm_pooling = {
 	.routes = (const char *const[]){ "/pooling", NULL },
 	.is_request = is_request,
 	.is_response = is_pooled,
-	.event = event,
+	.event = openai_read_event,
 	.response = pooled,
 	.input = input,
-	.output = call_output,
-	.model_parameters = model_parameters,
+	.parameters = parameters,
 };
 
 /* Cohere's, whose inputs have another name. */
@@ -118,9 +107,8 @@ const struct dialect vllm_classify = {
 	.routes = (const char *const[]){ "/classify", NULL },
 	.is_request = is_classify_request,
 	.is_response = is_classified,
-	.event = event,
+	.event = openai_read_event,
 	.response = classified,
 	.input = classify_input,
-	.output = call_output,
-	.model_parameters = model_parameters,
+	.parameters = parameters,
 };

@@ -24,11 +24,6 @@ static bool is_response(const cJSON *body)
 	return (data && json_get(data->child, "score")) || json_array(body, "scores");
 }
 
-static void event(struct call *call, const struct call_event *event)
-{
-	openai_read_envelope(call, event->data);
-}
-
 static void response(struct call *call, const cJSON *body)
 {
 	const cJSON *scores = json_array(body, "scores"), *item;
@@ -46,14 +41,7 @@ static void response(struct call *call, const cJSON *body)
 
 static cJSON *input(const struct call *call)
 {
-	return call->request ? json_members(call->request, texts) : call_request_text(call);
-}
-
-static cJSON *model_parameters(const struct call *call)
-{
-	static const char *const names[] = { "truncate_prompt_tokens", "label_token_ids", "apply_softmax", NULL };
-
-	return json_members(call->request, names);
+	return call_request_members(call, texts);
 }
 
 const struct dialect vllm_score = {
@@ -64,9 +52,8 @@ const struct dialect vllm_score = {
 	.routes = (const char *const[]){ "/score", "/invocations", NULL },
 	.is_request = is_request,
 	.is_response = is_response,
-	.event = event,
+	.event = openai_read_event,
 	.response = response,
 	.input = input,
-	.output = call_output,
-	.model_parameters = model_parameters,
+	.parameters = (const char *const[]){ "truncate_prompt_tokens", "label_token_ids", "apply_softmax", NULL },
 };

@@ -49,7 +49,7 @@ static inline struct call *next_call(struct lanes *lanes)
 static inline void expect_call(const struct call *call, const char *input, const char *output, const char *what)
 {
 	expect_json(call->dialect->input(call), input, what, "input");
-	expect_json(call->dialect->output(call), output, what, "output");
+	expect_json(dialect_output(call->dialect, call), output, what, "output");
 }
 
 #endif

@@ -84,7 +84,7 @@ Test(anthropic, streams_become_one_message)
 		const struct choice *choice;
 
 		feed_events(call, streams[i].events);
-		expect_json(anthropic_messages.output(call), streams[i].output, streams[i].name, "output");
+		expect_json(dialect_output(&anthropic_messages, call), streams[i].output, streams[i].name, "output");
 		cr_assert_eq(call->choice_count, 1, "%s", streams[i].name);
 		choice = &call->choices[0];
 		cr_expect_str_eq(buf_text(&choice->finish_reason), streams[i].finish, "%s", streams[i].name);
@@ -108,7 +108,7 @@ Test(anthropic, a_whole_answer_reads_like_its_stream)
 		      "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{\"a\":1}},"
 		      "{\"type\":\"tool_use\",\"id\":\"u\",\"name\":\"g\",\"input\":{}}],"
 		      "\"stop_reason\":\"tool_use\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":3,\"output_tokens\":4}}");
-	expect_json(anthropic_messages.output(call), "{\"role\":\"assistant\",\"content\":\"ok\",\"reasoning\":\"Hm\",\"tool_calls\":["
+	expect_json(dialect_output(&anthropic_messages, call), "{\"role\":\"assistant\",\"content\":\"ok\",\"reasoning\":\"Hm\",\"tool_calls\":["
 		    "{\"id\":\"t\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}},"
 		    "{\"id\":\"u\",\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}],"
 		    "\"parts\":[{\"type\":\"server_tool_use\",\"name\":\"s\",\"input\":{\"q\":1}}]}", "whole", "output");
@@ -189,7 +189,7 @@ Test(anthropic, an_error_event_is_the_end)
 	cr_expect_str_eq(buf_text(&call->error_message), "Overloaded");
 	cr_expect_str_eq(buf_text(&call->error_type), "overloaded_error");
 	cr_expect_eq(call->end, CALL_DONE);
-	expect_json(anthropic_messages.output(call), "{\"role\":\"assistant\",\"content\":\"Hel\"}", "error", "output");
+	expect_json(dialect_output(&anthropic_messages, call), "{\"role\":\"assistant\",\"content\":\"Hel\"}", "error", "output");
 }
 
 Test(anthropic, an_http_error_has_type_and_message)
@@ -240,7 +240,7 @@ Test(anthropic, input_and_parameters_come_from_the_request)
 		_cleanup_(call_free) struct call *call = feed_request(&anthropic_messages, requests[i].request);
 
 		expect_json(anthropic_messages.input(call), requests[i].input, requests[i].name, "input");
-		expect_json(anthropic_messages.model_parameters(call), requests[i].parameters, requests[i].name, "parameters");
+		expect_json(dialect_parameters(&anthropic_messages, call), requests[i].parameters, requests[i].name, "parameters");
 	}
 }
 
@@ -266,7 +266,7 @@ Test(anthropic, input_of_a_servers_tool_is_cleaned_as_the_event_was)
 
 	feed_events(call, START BLOCK("0", "{\"type\":\"server_tool_use\",\"name\":\"s\",\"input\":{}}")
 		    JSON("0", "{\\\"q\\\":\\\"a\\\\u0000b\\\"}") STOP("0"));
-	expect_json(anthropic_messages.output(call), "{\"role\":\"assistant\",\"parts\":[{\"type\":\"server_tool_use\",\"name\":\"s\","
+	expect_json(dialect_output(&anthropic_messages, call), "{\"role\":\"assistant\",\"parts\":[{\"type\":\"server_tool_use\",\"name\":\"s\","
 		    "\"input\":{\"q\":\"a\xef\xbf\xbd" "b\"}}]}", "NUL", "output");
 	cr_expect_eq(call->marks, LOSS_BIT(LOSS_BAD_TEXT));
 }
@@ -280,9 +280,9 @@ Test(anthropic, legacy_completions)
 		    "{\"type\":\"ping\"}\n"
 		    "{\"type\":\"completion\",\"completion\":\"y\",\"stop_reason\":null,\"model\":\"claude-2.1\"}\n"
 		    "{\"type\":\"completion\",\"completion\":\"\",\"stop_reason\":\"stop_sequence\",\"model\":\"claude-2.1\"}");
-	expect_json(anthropic_complete.output(call), "\" Hey\"", "complete", "output");
+	expect_json(dialect_output(&anthropic_complete, call), "\" Hey\"", "complete", "output");
 	expect_json(anthropic_complete.input(call), "\"\\n\\nHuman: hi\\n\\nAssistant:\"", "complete", "input");
-	expect_json(anthropic_complete.model_parameters(call), "{\"max_tokens_to_sample\":9}", "complete", "parameters");
+	expect_json(dialect_parameters(&anthropic_complete, call), "{\"max_tokens_to_sample\":9}", "complete", "parameters");
 	expect_json(usage_json(&call->usage), NULL, "complete", "usage");
 	cr_expect_eq(call->chunks, 2);
 	cr_expect_str_eq(buf_text(&call->choices[0].finish_reason), "stop_sequence");
@@ -300,5 +300,5 @@ Test(anthropic, is_told_by_its_answer_where_no_path_is_known)
 	call_read_request(call, SLICE(REQUEST), /* is_truncated */ false);
 	feed_events(call, START TEXT("0", "Hi") END("end_turn"));
 	cr_expect_eq(call->dialect, &anthropic_messages, "%s", call->dialect->name);
-	expect_json(call->dialect->output(call), "{\"role\":\"assistant\",\"content\":\"Hi\"}", "no path", "output");
+	expect_json(dialect_output(call->dialect, call), "{\"role\":\"assistant\",\"content\":\"Hi\"}", "no path", "output");
 }

@@ -74,7 +74,7 @@ Test(bedrock, converse_streams_become_one_message)
 		_cleanup_(call_free) struct call *call = begin("/model/m/converse-stream", REQUEST);
 
 		feed_typed(call, streams[i].events);
-		expect_json(bedrock_converse.output(call), streams[i].output, streams[i].name, "output");
+		expect_json(dialect_output(&bedrock_converse, call), streams[i].output, streams[i].name, "output");
 		cr_expect_str_eq(buf_text(&call->choices[0].finish_reason), streams[i].finish, "%s", streams[i].name);
 		cr_expect_eq(call->times.first_token_ns, streams[i].first * EVENT_NS, "%s: first at %lu", streams[i].name,
 			     (unsigned long)(call->times.first_token_ns / EVENT_NS));
@@ -105,7 +105,7 @@ Test(bedrock, a_whole_converse_answer)
 		      "{\"citationsContent\":{\"content\":[{\"text\":\"so\"}],\"citations\":[{\"title\":\"t\"}]}},"
 		      "{\"toolUse\":{\"toolUseId\":\"t\",\"name\":\"f\",\"input\":{\"a\":1}}}]}},\"stopReason\":\"tool_use\","
 		      "\"usage\":{\"inputTokens\":5,\"outputTokens\":7,\"totalTokens\":12},\"metrics\":{\"latencyMs\":9},\"serviceTier\":{\"type\":\"priority\"}}");
-	expect_json(bedrock_converse.output(call), "{\"role\":\"assistant\",\"content\":\"ok so\",\"reasoning\":\"Hm\",\"tool_calls\":["
+	expect_json(dialect_output(&bedrock_converse, call), "{\"role\":\"assistant\",\"content\":\"ok so\",\"reasoning\":\"Hm\",\"tool_calls\":["
 		    "{\"id\":\"t\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}],\"parts\":[{\"title\":\"t\"}]}",
 		    "whole", "output");
 	cr_expect_str_eq(buf_text(&call->service_tier), "priority");
@@ -231,7 +231,7 @@ Test(bedrock, input_and_parameters_come_from_the_request)
 		_cleanup_(call_free) struct call *call = begin("/model/m/converse", requests[i].request);
 
 		expect_json(bedrock_converse.input(call), requests[i].input, requests[i].name, "input");
-		expect_json(bedrock_converse.model_parameters(call), requests[i].parameters, requests[i].name, "parameters");
+		expect_json(dialect_parameters(&bedrock_converse, call), requests[i].parameters, requests[i].name, "parameters");
 	}
 }
 
@@ -291,8 +291,8 @@ Test(bedrock, invoke_reads_each_vendors_bodies)
 		feed_response(call, 200, invokes[i].body);
 		cr_expect_eq(call->dialect, &bedrock_invoke, "%s", invokes[i].name);
 		expect_json(bedrock_invoke.input(call), invokes[i].input, invokes[i].name, "input");
-		expect_json(bedrock_invoke.output(call), invokes[i].output, invokes[i].name, "output");
-		expect_json(bedrock_invoke.model_parameters(call), invokes[i].parameters, invokes[i].name, "parameters");
+		expect_json(dialect_output(&bedrock_invoke, call), invokes[i].output, invokes[i].name, "output");
+		expect_json(dialect_parameters(&bedrock_invoke, call), invokes[i].parameters, invokes[i].name, "parameters");
 		expect_json(usage_json(&call->usage), invokes[i].usage, invokes[i].name, "usage");
 		cr_expect_eq(call->operation, invokes[i].operation, "%s", invokes[i].name);
 		if (invokes[i].finish)
@@ -360,7 +360,7 @@ Test(bedrock, invoke_streams_are_unwrapped)
 		_cleanup_(call_free) struct call *call = begin("/model/m/invoke-with-response-stream", chunks[i].request);
 
 		feed_chunks(call, chunks[i].events);
-		expect_json(bedrock_invoke.output(call), chunks[i].output, chunks[i].name, "output");
+		expect_json(dialect_output(&bedrock_invoke, call), chunks[i].output, chunks[i].name, "output");
 		expect_json(usage_json(&call->usage), chunks[i].usage, chunks[i].name, "usage");
 		expect_json(cJSON_Duplicate(json_get(call->facts, "serverTimings"), 1), "{\"invocationLatency\":900,\"firstByteLatency\":200}",
 			    chunks[i].name, "timings");
@@ -409,11 +409,11 @@ Test(bedrock, is_told_by_its_answer_where_no_path_is_known)
 	call_read_request(converse, SLICE(REQUEST), /* is_truncated */ false);
 	feed_typed(converse, START TEXT("0", "Hi") END("end_turn"));
 	cr_expect_eq(converse->dialect, &bedrock_converse, "%s", converse->dialect->name);
-	expect_json(converse->dialect->output(converse), "{\"role\":\"assistant\",\"content\":\"Hi\"}", "converse", "output");
+	expect_json(dialect_output(converse->dialect, converse), "{\"role\":\"assistant\",\"content\":\"Hi\"}", "converse", "output");
 
 	call_read_request(invoke, SLICE("{\"anthropic_version\":\"b\",\"messages\":[]}"), /* is_truncated */ false);
 	feed_chunks(invoke, "{\"type\":\"message_start\",\"message\":{\"role\":\"assistant\"}}\n"
 		    "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n{\"type\":\"message_stop\"}");
 	cr_expect_eq(invoke->dialect, &bedrock_invoke, "%s", invoke->dialect->name);
-	expect_json(invoke->dialect->output(invoke), "{\"role\":\"assistant\",\"content\":\"Hi\"}", "invoke", "output");
+	expect_json(dialect_output(invoke->dialect, invoke), "{\"role\":\"assistant\",\"content\":\"Hi\"}", "invoke", "output");
 }

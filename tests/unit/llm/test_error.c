@@ -31,7 +31,7 @@ Test(error, every_form_gives_message_and_type)
 		cr_expect_eq(call->is_error_text, bodies[i].is_text, "%s", bodies[i].name);
 		cr_expect_eq(call->marks, 0, "%s: an error page is no loss", bodies[i].name);
 		cr_expect_eq(call->end, CALL_DONE, "%s", bodies[i].name);
-		expect_json(openai_chat.output(call), NULL, bodies[i].name, "output");
+		expect_json(dialect_output(&openai_chat, call), NULL, bodies[i].name, "output");
 	}
 }
 

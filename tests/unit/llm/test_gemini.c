@@ -52,7 +52,7 @@ Test(gemini, streams_become_one_message)
 
 		feed_events(call, streams[i].events);
 		cr_expect(call_close(call), "%s", streams[i].name);
-		expect_json(gemini_generate.output(call), streams[i].output, streams[i].name, "output");
+		expect_json(dialect_output(&gemini_generate, call), streams[i].output, streams[i].name, "output");
 		cr_expect_str_eq(buf_text(&call->choices[0].finish_reason), streams[i].finish, "%s", streams[i].name);
 		cr_expect_eq(call->times.first_token_ns, streams[i].first * EVENT_NS, "%s: first at %lu", streams[i].name,
 			     (unsigned long)(call->times.first_token_ns / EVENT_NS));
@@ -211,7 +211,7 @@ Test(gemini, input_and_parameters_come_from_the_request)
 		_cleanup_(call_free) struct call *call = feed_request(&gemini_generate, requests[i].request);
 
 		expect_json(gemini_generate.input(call), requests[i].input, requests[i].name, "input");
-		expect_json(gemini_generate.model_parameters(call), requests[i].parameters, requests[i].name, "parameters");
+		expect_json(dialect_parameters(&gemini_generate, call), requests[i].parameters, requests[i].name, "parameters");
 	}
 }
 
@@ -237,9 +237,9 @@ Test(gemini, embeddings_of_three_methods)
 		cr_expect(call_is_recognised(call), "%s", embeds[i].name);
 		feed_response(call, 200, embeds[i].body);
 		expect_json(gemini_embed.input(call), embeds[i].input, embeds[i].name, "input");
-		expect_json(gemini_embed.output(call), embeds[i].output, embeds[i].name, "output");
+		expect_json(dialect_output(&gemini_embed, call), embeds[i].output, embeds[i].name, "output");
 		expect_json(usage_json(&call->usage), embeds[i].usage, embeds[i].name, "usage");
-		expect_json(gemini_embed.model_parameters(call), embeds[i].parameters, embeds[i].name, "parameters");
+		expect_json(dialect_parameters(&gemini_embed, call), embeds[i].parameters, embeds[i].name, "parameters");
 	}
 }
 
@@ -312,7 +312,7 @@ Test(gemini, interactions_become_one_message)
 		_cleanup_(call_free) struct call *call = feed_request(&gemini_interactions, "{\"model\":\"m\",\"input\":\"hi\"}");
 
 		feed_events(call, interactions[i].events);
-		expect_json(gemini_interactions.output(call), interactions[i].output, interactions[i].name, "output");
+		expect_json(dialect_output(&gemini_interactions, call), interactions[i].output, interactions[i].name, "output");
 		cr_expect_str_eq(buf_text(&call->choices[0].finish_reason), interactions[i].finish, "%s", interactions[i].name);
 		cr_expect_eq(call->chunks, interactions[i].chunks, "%s: %lu chunks", interactions[i].name, (unsigned long)call->chunks);
 		expect_json(usage_json(&call->usage), "{\"input\":70,\"input_cached_tokens\":40,\"output\":5,\"output_reasoning_tokens\":7,\"total\":122}",
@@ -334,7 +334,7 @@ Test(gemini, a_whole_interaction_reads_like_its_stream)
 		      "{\"type\":\"code_execution_call\",\"arguments\":{\"code\":\"1\"}},"
 		      "{\"type\":\"function_call\",\"id\":\"c\",\"name\":\"f\",\"arguments\":{\"a\":1}}],"
 		      "\"usage\":{\"total_input_tokens\":3,\"total_output_tokens\":4,\"total_tokens\":7}}");
-	expect_json(gemini_interactions.output(call), "{\"role\":\"assistant\",\"content\":\"ok\",\"reasoning\":\"Hm\",\"tool_calls\":["
+	expect_json(dialect_output(&gemini_interactions, call), "{\"role\":\"assistant\",\"content\":\"ok\",\"reasoning\":\"Hm\",\"tool_calls\":["
 		    "{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}],"
 		    "\"parts\":[{\"type\":\"code_execution_call\",\"arguments\":{\"code\":\"1\"}}]}", "whole", "output");
 	expect_json(usage_json(&call->usage), "{\"input\":3,\"output\":4,\"total\":7}", "whole", "usage");
@@ -371,7 +371,7 @@ Test(gemini, input_of_interactions)
 
 		cr_expect(call_is_recognised(call), "%s", asked[i].name);
 		expect_json(gemini_interactions.input(call), asked[i].input, asked[i].name, "input");
-		expect_json(gemini_interactions.model_parameters(call), asked[i].parameters, asked[i].name, "parameters");
+		expect_json(dialect_parameters(&gemini_interactions, call), asked[i].parameters, asked[i].name, "parameters");
 		cr_expect_str_eq(json_string(call->request, "model"), asked[i].model, "%s", asked[i].name);
 	}
 }

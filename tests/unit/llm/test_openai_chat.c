@@ -130,7 +130,7 @@ Test(openai_chat, streams_become_what_was_said)
 		_cleanup_(call_free) struct call *call = feed_request(&openai_chat, REQUEST);
 
 		feed_events(call, streams[i].events);
-		expect_json(openai_chat.output(call), streams[i].output, name, "output");
+		expect_json(dialect_output(&openai_chat, call), streams[i].output, name, "output");
 		cr_expect_eq(call->times.first_token_ns, streams[i].first * EVENT_NS, "%s: first token", name);
 		cr_expect_eq(call->times.last_token_ns, streams[i].last * EVENT_NS, "%s: last token", name);
 		cr_expect_eq(call->times.first_event_ns, EVENT_NS, "%s: first event", name);
@@ -167,7 +167,7 @@ Test(openai_chat, an_error_in_the_stream_keeps_what_was_said)
 	cr_expect_eq(call->end, CALL_DONE);
 	cr_expect_str_eq(buf_text(&call->error_message), "engine died");
 	cr_expect_str_eq(buf_text(&call->error_type), "InternalServerError");
-	expect_json(openai_chat.output(call), "\"a\"", "error in stream", "output");
+	expect_json(dialect_output(&openai_chat, call), "\"a\"", "error in stream", "output");
 }
 
 Test(openai_chat, an_event_that_is_no_json_is_marked_and_passed_over)
@@ -176,7 +176,7 @@ Test(openai_chat, an_event_that_is_no_json_is_marked_and_passed_over)
 
 	feed_events(call, DELTA("{\"content\":\"a\"}") "{\"choi\n" DELTA("{\"content\":\"b\"}") DONE);
 	cr_expect_eq(call->marks, LOSS_BIT(LOSS_BAD_JSON));
-	expect_json(openai_chat.output(call), "\"ab\"", "broken event", "output");
+	expect_json(dialect_output(&openai_chat, call), "\"ab\"", "broken event", "output");
 }
 
 static const struct { const char *name, *body, *output; } bodies[] = {
@@ -220,7 +220,7 @@ Test(openai_chat, bodies_become_what_was_said)
 		_cleanup_(call_free) struct call *call = feed_request(&openai_chat, "{\"messages\":[]}");
 
 		feed_response(call, 200, bodies[i].body);
-		expect_json(openai_chat.output(call), bodies[i].output, bodies[i].name, "output");
+		expect_json(dialect_output(&openai_chat, call), bodies[i].output, bodies[i].name, "output");
 		cr_expect_eq(call->end, CALL_DONE, "%s", bodies[i].name);
 		cr_expect_eq(call->chunks, 0, "%s", bodies[i].name);
 	}
@@ -232,7 +232,7 @@ Test(openai_chat, a_cut_body_keeps_what_came)
 
 	call_read_response(call, 200, SLICE("{\"id\":\"c\",\"choices\":[{\"index\":0,\"message\":"
 			   "{\"role\":\"assistant\",\"content\":\"Hel"), /* is_truncated */ true);
-	expect_json(openai_chat.output(call), "{\"role\":\"assistant\",\"content\":\"Hel\"}", "cut", "output");
+	expect_json(dialect_output(&openai_chat, call), "{\"role\":\"assistant\",\"content\":\"Hel\"}", "cut", "output");
 	cr_expect_eq(call->end, CALL_OPEN);
 	cr_expect_eq(call->marks, LOSS_BIT(LOSS_CONTENT_TRUNCATED));
 }
@@ -282,7 +282,7 @@ Test(openai_chat, text_over_the_limit_is_cut_between_characters_and_marked)
 
 	feed_events(call, DELTA("{\"content\":\"a\xe2\x82\xac\"}") DELTA("{\"content\":\"\xe2\x82\xac\"}")
 		    DELTA("{\"content\":\"b\"}") DONE);
-	expect_json(openai_chat.output(call), "\"a\xe2\x82\xac\"", "cut", "output");
+	expect_json(dialect_output(&openai_chat, call), "\"a\xe2\x82\xac\"", "cut", "output");
 	cr_expect_eq(call->marks, LOSS_BIT(LOSS_CONTENT_TRUNCATED));
 	cr_expect_eq(call->chunks, 3, "what is cut is still counted");
 }

@@ -25,7 +25,7 @@ Test(openai_completions, a_body_gives_its_text)
 
 	feed_response(call, 200, "{\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"choices\":[{\"index\":0,\"text\":\" upon\","
 		      "\"logprobs\":null,\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1,\"total_tokens\":2}}");
-	expect_json(openai_completions.output(call), "\" upon\"", "body", "output");
+	expect_json(dialect_output(&openai_completions, call), "\" upon\"", "body", "output");
 	expect_json(usage_json(&call->usage), "{\"input\":1,\"output\":1,\"total\":2}", "body", "usage");
 	cr_expect_str_eq(buf_text(&call->choices[0].finish_reason), "length");
 	cr_expect_str_eq(buf_text(&call->response_id), "cmpl-1");
@@ -36,7 +36,7 @@ Test(openai_completions, several_choices_are_an_array_by_index)
 	_cleanup_(call_free) struct call *call = feed_request(&openai_completions, "{\"prompt\":[\"x\",\"y\"]}");
 
 	feed_response(call, 200, "{\"choices\":[{\"index\":1,\"text\":\"b\"},{\"index\":0,\"text\":\"a\"}]}");
-	expect_json(openai_completions.output(call), "[\"a\",\"b\"]", "choices", "output");
+	expect_json(dialect_output(&openai_completions, call), "[\"a\",\"b\"]", "choices", "output");
 }
 
 Test(openai_completions, a_stream_is_joined_and_timed)
@@ -47,7 +47,7 @@ Test(openai_completions, a_stream_is_joined_and_timed)
 		    "{\"choices\":[{\"index\":0,\"text\":\" up\"}]}\n"
 		    "{\"choices\":[{\"index\":0,\"text\":\"on\",\"finish_reason\":\"stop\"}]}\n"
 		    "{\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":24,\"total_tokens\":25}}\n[DONE]");
-	expect_json(openai_completions.output(call), "\" upon\"", "stream", "output");
+	expect_json(dialect_output(&openai_completions, call), "\" upon\"", "stream", "output");
 	cr_expect_eq(call->times.first_token_ns, 2 * EVENT_NS);
 	cr_expect_eq(call->times.last_token_ns, 3 * EVENT_NS);
 	cr_expect_eq(call->times.end_ns, 5 * EVENT_NS);

@@ -16,7 +16,7 @@ Test(openai_embeddings, vectors_are_measured_not_kept)
 		_cleanup_(call_free) struct call *call = feed_request(&openai_embeddings, "{\"input\":\"x\"}");
 
 		feed_response(call, 200, bodies[i].body);
-		expect_json(openai_embeddings.output(call), bodies[i].output, bodies[i].name, "output");
+		expect_json(dialect_output(&openai_embeddings, call), bodies[i].output, bodies[i].name, "output");
 	}
 }
 
@@ -25,7 +25,7 @@ Test(openai_embeddings, a_cut_body_gives_no_count)
 	_cleanup_(call_free) struct call *call = feed_request(&openai_embeddings, "{\"input\":\"x\"}");
 
 	call_read_response(call, 200, SLICE("{\"data\":[{\"embedding\":[1,2,"), /* is_truncated */ true);
-	expect_json(openai_embeddings.output(call), NULL, "cut", "output");
+	expect_json(dialect_output(&openai_embeddings, call), NULL, "cut", "output");
 	cr_expect_eq(call->end, CALL_OPEN);
 }
 
@@ -51,7 +51,7 @@ Test(openai_embeddings, input_and_parameters_are_what_the_drop_in_records)
 		_cleanup_(call_free) struct call *call = feed_request(&openai_embeddings, requests[i].request);
 
 		expect_json(openai_embeddings.input(call), requests[i].input, requests[i].name, "input");
-		expect_json(openai_embeddings.model_parameters(call), requests[i].parameters, requests[i].name, "parameters");
+		expect_json(dialect_parameters(&openai_embeddings, call), requests[i].parameters, requests[i].name, "parameters");
 		cr_expect(call_is_recognised(call), "%s", requests[i].name);
 	}
 }

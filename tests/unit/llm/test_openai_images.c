@@ -42,7 +42,7 @@ Test(openai_images, a_stream_ends_when_all_images_are_there)
 
 		feed_events(call, events);
 		cr_expect_eq(call->end, asked[i].end, "%s", asked[i].request);
-		expect_json(openai_images.output(call), "{\"b64_json\":\"BBBB\"}", asked[i].request, "output");
+		expect_json(dialect_output(&openai_images, call), "{\"b64_json\":\"BBBB\"}", asked[i].request, "output");
 		expect_json(usage_json(&call->usage), "{\"input\":5,\"output\":7,\"total\":12}", asked[i].request, "usage");
 		cr_expect_eq(call->times.first_token_ns, EVENT_NS, "a partial image is the first content");
 		cr_expect_eq(call->chunks, 2);

@@ -29,7 +29,7 @@ Test(openai_realtime, a_response_has_the_conversation_for_its_input)
 	expect_call(second, "[" SYSTEM "," USER("u1", "Hi") "," ANSWER("a1", "Hello") "," USER("u2", "Bye") "]", ANSWER("a2", "Farewell"), "second");
 	expect_json(usage_json(&first->usage), "{\"input_text_tokens\":30,\"input_audio_tokens\":40,\"input_cached_text_tokens\":10,\"input_cached_audio_tokens\":20,"
 		    "\"output_text_tokens\":20,\"output_audio_tokens\":30,\"total\":150}", "first", "usage");
-	expect_json(openai_realtime.model_parameters(first), "{\"voice\":\"marin\",\"speed\":1}", "first", "parameters");
+	expect_json(dialect_parameters(&openai_realtime, first), "{\"voice\":\"marin\",\"speed\":1}", "first", "parameters");
 	expect_json(cJSON_Duplicate(first->facts, /* recurse */ 1), "{\"audioBytes\":6}", "first", "facts");
 	cr_expect_str_eq(call_model(first), "gpt-realtime-2026");
 	cr_expect_str_eq(buf_text(&first->choices[0].finish_reason), "completed");
@@ -91,7 +91,7 @@ Test(openai_realtime, what_a_request_says_goes_over_the_session)
 	call = next_call(lanes);
 	expect_json(openai_realtime.input(call), "[{\"role\":\"system\",\"content\":\"Be terse.\"},{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"Sum up.\"}]}]",
 		    "out of band", "input");
-	expect_json(openai_realtime.model_parameters(call), "{\"temperature\":0.7,\"output_modalities\":[\"text\"],\"voice\":\"marin\",\"speed\":1}", "out of band", "parameters");
+	expect_json(dialect_parameters(&openai_realtime, call), "{\"temperature\":0.7,\"output_modalities\":[\"text\"],\"voice\":\"marin\",\"speed\":1}", "out of band", "parameters");
 	expect_json(cJSON_Duplicate(json_get(call->request, "metadata"), /* recurse */ 1), "{\"topic\":\"x\"}", "out of band", "metadata");
 }
 

@@ -81,7 +81,7 @@ Test(openai_responses, a_body_gives_its_items_and_how_it_ended)
 		const struct buf *refusal;
 
 		feed_response(call, 200, bodies[i].body);
-		expect_json(openai_responses.output(call), bodies[i].output, bodies[i].name, "output");
+		expect_json(dialect_output(&openai_responses, call), bodies[i].output, bodies[i].name, "output");
 		cr_expect_str_eq(call->choice_count ? buf_text(&call->choices[0].finish_reason) : "",
 				 bodies[i].finish ? bodies[i].finish : "", "%s", bodies[i].name);
 		refusal = call_refusal(call);
@@ -139,7 +139,7 @@ Test(openai_responses, a_streams_last_event_is_what_counts)
 	_cleanup_(call_free) struct call *call = responses("{\"input\":\"x\",\"stream\":true}");
 
 	feed_events(call, START "{\"type\":\"response.completed\",\"response\":" TEMPLATE "}");
-	expect_json(openai_responses.output(call), "[" REASONING "," MESSAGE "]", "stream", "output");
+	expect_json(dialect_output(&openai_responses, call), "[" REASONING "," MESSAGE "]", "stream", "output");
 	expect_json(usage_json(&call->usage), "{\"input\":12,\"input_cached_tokens\":8,\"output\":6,\"output_reasoning_tokens\":0,\"total\":26}", "stream", "usage");
 	expect_json(cJSON_Duplicate(call->metadata, /* recurse */ 1), "{\"id\":\"resp_1\",\"object\":\"response\",\"status\":\"completed\",\"temperature\":1,"
 		    "\"service_tier\":\"default\"}", "stream", "metadata");
@@ -159,7 +159,7 @@ Test(openai_responses, a_cut_stream_has_what_its_deltas_brought)
 	_cleanup_(call_free) struct call *call = responses("{\"input\":\"x\",\"stream\":true}");
 
 	feed_events(call, START);
-	expect_json(openai_responses.output(call), "[{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"Hm.\"}]},"
+	expect_json(dialect_output(&openai_responses, call), "[{\"type\":\"reasoning\",\"summary\":[{\"type\":\"summary_text\",\"text\":\"Hm.\"}]},"
 		    "{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"Hello\"}]}]", "cut", "output");
 	cr_expect_not(call_close(call));
 }
@@ -196,7 +196,7 @@ Test(openai_responses, items_are_put_together_from_their_events)
 		_cleanup_(call_free) struct call *call = responses("{\"input\":\"x\"}");
 
 		feed_events(call, items[i].events);
-		expect_json(openai_responses.output(call), items[i].output, items[i].name, "output");
+		expect_json(dialect_output(&openai_responses, call), items[i].output, items[i].name, "output");
 		cr_expect_eq(call->chunks, items[i].chunks, "%s: %zu chunks", items[i].name, (size_t)call->chunks);
 	}
 }
@@ -212,7 +212,7 @@ Test(openai_responses, a_generated_image_becomes_a_note)
 		buf_add_text(&body, "iVBO");
 	buf_add_text(&body, "\"}]}");
 	feed_response(call, 200, buf_text(&body));
-	output = openai_responses.output(call);
+	output = dialect_output(&openai_responses, call);
 	cr_expect(strncmp(json_string(output, "result"), "[omitted data, 20000 bytes base64, sha256 ", 20) == 0, "%s", json_string(output, "result"));
 }
 
@@ -237,6 +237,6 @@ Test(openai_responses, parameters_are_as_the_drop_in_has_them)
 	_cleanup_(call_free) struct call *call = responses("{\"input\":\"x\",\"temperature\":0.2,\"max_output_tokens\":50,"
 							   "\"reasoning\":{\"effort\":\"low\",\"summary\":\"auto\"},\"text\":{\"verbosity\":\"high\"}}");
 
-	expect_json(openai_responses.model_parameters(call), "{\"temperature\":0.2,\"top_p\":1,\"frequency_penalty\":0,\"presence_penalty\":0,"
+	expect_json(dialect_parameters(&openai_responses, call), "{\"temperature\":0.2,\"top_p\":1,\"frequency_penalty\":0,\"presence_penalty\":0,"
 		    "\"max_output_tokens\":50,\"reasoning_effort\":\"low\",\"reasoning_summary\":\"auto\",\"verbosity\":\"high\"}", "given", "parameters");
 }

@@ -21,8 +21,8 @@ Test(openai_speech, a_stream_is_measured_and_timed)
 	feed_events(call, "{\"type\":\"speech.audio.delta\",\"audio\":\"AAECAw==\"}\n{\"type\":\"speech.audio.delta\",\"audio\":\"BAUG\"}\n"
 		    "{\"type\":\"speech.audio.done\",\"usage\":{\"input_tokens\":3,\"output_tokens\":20,\"total_tokens\":23}}");
 	expect_json(openai_speech.input(call), "\"Hello\"", "stream", "input");
-	expect_json(openai_speech.output(call), "{\"bytes\":7}", "stream", "output");
-	expect_json(openai_speech.model_parameters(call), "{\"voice\":\"alloy\",\"speed\":1.5}", "stream", "parameters");
+	expect_json(dialect_output(&openai_speech, call), "{\"bytes\":7}", "stream", "output");
+	expect_json(dialect_parameters(&openai_speech, call), "{\"voice\":\"alloy\",\"speed\":1.5}", "stream", "parameters");
 	expect_json(usage_json(&call->usage), "{\"input\":3,\"output\":20,\"total\":23}", "stream", "usage");
 	cr_expect_eq(call->chunks, 2);
 	cr_expect_eq(call->end, CALL_DONE);
@@ -35,6 +35,6 @@ Test(openai_speech, sound_is_a_note)
 	struct stream_event event = { .note = &note };
 
 	call_read_event(call, EVENT_NS, &event);
-	expect_json(openai_speech.output(call), "{\"type\":\"audio/mpeg\",\"bytes\":4800,\"sha256\":\"ab12\"}", "sound", "output");
+	expect_json(dialect_output(&openai_speech, call), "{\"type\":\"audio/mpeg\",\"bytes\":4800,\"sha256\":\"ab12\"}", "sound", "output");
 	cr_expect_not(call->is_stream);
 }

@@ -33,7 +33,7 @@ Test(openai_transcription, an_answer_may_be_a_text)
 		_cleanup_(json_freep) cJSON *output = NULL;
 
 		feed_response(call, 200, texts[i]);
-		output = openai_transcription.output(call);
+		output = dialect_output(&openai_transcription, call);
 		cr_expect_str_eq(cJSON_GetStringValue(output), texts[i]);
 		cr_expect_eq(call->marks, 0, "that it is no JSON is no loss: %s", texts[i]);
 		cr_expect(call_is_recognised(call));
@@ -55,7 +55,7 @@ Test(openai_transcription, parts_of_a_form_are_its_request)
 	call_read_part(call, &second);
 	call_read_request(call, SLICE(""), /* is_truncated */ false);
 	expect_json(openai_transcription.input(call), "{\"file\":{\"filename\":\"a.wav\",\"type\":\"audio/wav\",\"bytes\":3,\"sha256\":\"ab\"}}", "form", "input");
-	expect_json(openai_transcription.model_parameters(call), "{\"timestamp_granularities[]\":[\"word\",\"segment\"]}", "form", "parameters");
+	expect_json(dialect_parameters(&openai_transcription, call), "{\"timestamp_granularities[]\":[\"word\",\"segment\"]}", "form", "parameters");
 	cr_expect_str_eq(call_model(call), "whisper-1");
 	cr_expect(call_is_recognised(call));
 }
@@ -75,7 +75,7 @@ Test(openai_transcription, streams_are_joined)
 		_cleanup_(call_free) struct call *call = feed_request(&openai_transcription, "{\"file\":{\"bytes\":9}}");
 
 		feed_events(call, streams[i].events);
-		expect_json(openai_transcription.output(call), streams[i].output, streams[i].name, "output");
+		expect_json(dialect_output(&openai_transcription, call), streams[i].output, streams[i].name, "output");
 		cr_expect_eq(call->end, streams[i].end, "%s", streams[i].name);
 		cr_expect_eq(call->chunks, 2, "%s", streams[i].name);
 	}

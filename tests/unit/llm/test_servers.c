@@ -122,7 +122,7 @@ Test(servers, answers_give_text_usage_and_finish)
 			feed_events(call, answers[i].events);
 		else
 			feed_response(call, 200, answers[i].body);
-		expect_json(call->dialect->output(call), answers[i].output, name, "output");
+		expect_json(dialect_output(call->dialect, call), answers[i].output, name, "output");
 		expect_json(usage_json(&call->usage), answers[i].usage, name, "usage");
 		if (answers[i].finish)
 			cr_expect_str_eq(buf_text(&call->choices[0].finish_reason), answers[i].finish, "%s", name);

@@ -21,8 +21,8 @@ Test(vllm_generate, an_error_is_a_finish_reason)
 
 	feed_response(call, 200, "{\"choices\":[{\"index\":0,\"finish_reason\":\"error\",\"token_ids\":[]}]}");
 	cr_expect(call->is_error);
-	expect_json(vllm_generate.output(call), "\"[0 tokens]\"", "error", "output");
-	expect_json(vllm_generate.model_parameters(call), "{\"max_tokens\":2}", "error", "parameters");
+	expect_json(dialect_output(&vllm_generate, call), "\"[0 tokens]\"", "error", "output");
+	expect_json(dialect_parameters(&vllm_generate, call), "{\"max_tokens\":2}", "error", "parameters");
 }
 
 Test(vllm_generate, a_stream_adds_up)
@@ -30,6 +30,6 @@ Test(vllm_generate, a_stream_adds_up)
 	_cleanup_(call_free) struct call *call = feed_request(&vllm_generate, "{\"token_ids\":[1]}");
 
 	feed_events(call, "{\"choices\":[{\"index\":0,\"token_ids\":[7]}]}\n{\"choices\":[{\"index\":0,\"token_ids\":[8,9],\"finish_reason\":\"stop\"}]}\n[DONE]");
-	expect_json(vllm_generate.output(call), "\"[3 tokens]\"", "stream", "output");
+	expect_json(dialect_output(&vllm_generate, call), "\"[3 tokens]\"", "stream", "output");
 	cr_expect_eq(call->chunks, 2);
 }

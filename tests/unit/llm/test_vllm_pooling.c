@@ -42,5 +42,5 @@ Test(vllm_pooling, of_a_cut_answer_nothing_is_counted)
 	_cleanup_(call_free) struct call *call = feed_request(&vllm_pooling, "{\"input\":\"a\"}");
 
 	call_read_response(call, 200, SLICE("{\"data\":[{\"object\":\"pooling\",\"data\":[0.1,0.2"), /* is_truncated */ true);
-	expect_json(vllm_pooling.output(call), NULL, "cut", "output");
+	expect_json(dialect_output(&vllm_pooling, call), NULL, "cut", "output");
 }
