@@ -38,7 +38,7 @@ class Ollama(Said):
     def buckets(self):
         count = self.counts
         if self.kind == "embed":
-            return {"input": count["new"]}
+            return {"input": count["new"], "total": count["new"]}
         return {"input": count["new"], "output": count["output"],
                 "total": count["new"] + count["output"]}
 
