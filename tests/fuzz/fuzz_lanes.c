@@ -41,13 +41,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct http_head head = { .method = SLICE("GET"), .fields = SLICE("Upgrade: websocket\r\n"), .major = 1 };
 	uint64_t time_ns = 1000, begun = 0;
 	struct lanes *lanes;
+	size_t held = 0;
 	bool no_memory;
 
 	if (!nul)
 		return 0;
 	head.target = slice_take(&fuzz.in, (size_t)(nul - fuzz.in.ptr));
 	slice_take(&fuzz.in, 1);
-	lanes = lanes_begin(&head, 4 * KiB, &no_memory);
+	lanes = lanes_begin(&head, 4 * KiB, &held, &no_memory);
 	while (lanes && fuzz.in.len) {
 		const char *end = memchr(fuzz.in.ptr, '\n', fuzz.in.len);
 		struct slice line = slice_take(&fuzz.in, end ? (size_t)(end - fuzz.in.ptr) : fuzz.in.len);
@@ -66,5 +67,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		lanes_take_marks(lanes);
 	}
 	lanes_free(&lanes);
+	FUZZ_CHECK(!held);
 	return 0;
 }
