@@ -262,7 +262,8 @@ static void on_event(void *ctx, struct exchange *exchange, const struct message 
 
 	if (lanes_of(exchange) && !event->is_binary)
 		on_socket_message(ctx, exchange, is_from_client, time_ns, event->data);
-	if (!call)
+	/* What frames of a call that asked for no WebSocket say, nobody knows. */
+	if (!call || exchange->is_websocket)
 		return;
 	if (is_from_client)
 		call_read_part(call, event);

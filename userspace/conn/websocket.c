@@ -35,6 +35,7 @@ static void begin_frames(struct connection *c, struct exchange *exchange, struct
 {
 	message->framing = FRAMING_WEBSOCKET;
 	message->codings = (struct codings){};
+	stream_free(&message->stream);	/* a request's own body may have had one */
 	message->stream = stream_new_websocket(params);
 	if (message->stream)
 		return;
