@@ -19,7 +19,8 @@ if command -v apt-get >/dev/null 2>&1; then
 		zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev libelf-dev libssl-dev libcapstone-dev libyaml-dev libcriterion-dev linux-libc-dev
 		bpftool python3 python3-venv openssl curl nghttp2-client nghttp2-server procps iproute2 util-linux zstd ca-certificates"
 	# The fuzzers' runtime comes by clang's version, which only the lists know.
-	[ -n "$(apt-cache show clang 2>/dev/null)" ] || as_root apt-get update -qq || true
+	# What is wrong with getting them is said once, when something is installed.
+	[ -n "$(apt-cache show clang 2>/dev/null)" ] || as_root apt-get update -qq 2>/dev/null || true
 	version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -1)
 	[ -z "$version" ] || packages="$packages libclang-rt-$version-dev"
 	installed() {
