@@ -439,7 +439,8 @@ def check_shape(before, pid, what):
     before_threads, before_maps = before
     if os.path.basename(os.readlink("/proc/%d/exe" % pid)) == "node":
         maps, before_maps = of_files(maps), of_files(before_maps)
-    equal(threads, before_threads, "threads of the target %s" % what)
+    # Those of its own that idle may end meanwhile.
+    check(threads <= before_threads, "threads of the target %s: got %r, had %r" % (what, threads, before_threads))
     check(maps == before_maps, "the mappings of the target changed %s" % what,
           "gone: %s" % sorted(set(before_maps) - set(maps)),
           "new: %s" % sorted(set(maps) - set(before_maps)))
