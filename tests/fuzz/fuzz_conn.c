@@ -65,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	run(&whole, fuzz.in, how, 0);
 	run(&cut, fuzz.in, how, step);
-	if (tape_is_sound(&whole))
+	/* Who joins late looks for messages where events begin. */
+	if (tape_is_sound(&whole) && !(how & (TAPE_LATE | TAPE_UNOPENED)))
 		FUZZ_CHECK(cut.lines == whole.lines);
 	return 0;
 }

@@ -326,9 +326,13 @@ static char hide(struct scrub_hpack *hpack, char byte)
 
 static void end_field(struct scrub_hpack *hpack)
 {
+	bool had_table = hpack->inflater;
+
 	inflate(hpack, /* is_last */ false);
 	buf_reset(&hpack->field);
-	hpack->state = AT_START;
+	/* Behind a field that does not decode nothing is what it seems; who replays does
+	 * not read on in the block either. */
+	hpack->state = had_table && !hpack->inflater ? IN_NOTHING : AT_START;
 }
 
 static void begin_value(struct scrub_hpack *hpack, const char *rest, size_t len)
